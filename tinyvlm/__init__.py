@@ -1,0 +1,10 @@
+"""tinyvlm: vision-language models from scratch.
+
+Axis letters, used in every shape comment of this project:
+B batch · N image tokens · T text tokens · S keys/values · D model width · H heads · K width of a
+head (D = H*K) · G key/value heads · V vocabulary · P patch side · C channels · E shared embedding
+width · M images per sample · R resampler latents · Y, X pixel rows, columns.
+Images are (B, Y, X, C) uint8 on disk and (B, C, Y, X) float inside a model.
+"""
+
+__version__ = "0.1.0"
