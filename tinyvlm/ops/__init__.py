@@ -1,0 +1,1 @@
+"""Every differentiable operation (layer 2): forward and backward side by side, on raw arrays."""

@@ -1,0 +1,386 @@
+"""Tensor: an array that remembers how it was made, and the walk back that gives gradients (layer 3).
+
+`apply` is the one door to the operations in ops/: it unwraps arrays, runs forward, and links the
+result to its inputs. `Tensor.backward` walks these links from the loss to the leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from tinyvlm import backend
+from tinyvlm.backend import Array
+from tinyvlm.ops import elementwise, indexing, matmul, reduction, shape
+from tinyvlm.ops.function import Function
+from tinyvlm.ops.reduction import Axis
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+class no_grad(ContextDecorator):
+    """Inside `with no_grad():` (or a function decorated with it) no graph is recorded.
+
+    The switch is a ContextVar: threads and async tasks each have their own.
+    """
+
+    def __enter__(self) -> None:
+        self._token = _recording.set(False)
+
+    def __exit__(self, *_: object) -> None:
+        _recording.reset(self._token)
+
+
+class Tensor:
+    """An array with a gradient: `data`, `grad`, `requires_grad`, and the `function` that made it.
+
+    data: anything NumPy takes. Python numbers and lists of floats become float32; a float64 array
+    stays float64 (for gradient checks), integers and booleans stay what they are.
+    Gradients of gradients are not supported: backward works on raw arrays and records nothing.
+    """
+
+    __slots__ = ("__weakref__", "data", "function", "grad", "requires_grad")
+    __array_ufunc__ = None  # array + Tensor asks the Tensor, instead of looping over it
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        if isinstance(data, Tensor):
+            raise TypeError("data is a Tensor already; use it, or its .detach()")
+        if not hasattr(data, "dtype"):
+            data = np.asarray(data)
+            if data.dtype == np.float64:
+                data = data.astype(np.float32)
+        elif isinstance(data, np.generic):
+            data = np.asarray(data)
+        backend.device_of(data)  # raises for anything that is no array
+        if requires_grad and data.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors have gradients, got {data.dtype}")
+        self.data: Array = data
+        self.grad: Array | None = None
+        self.requires_grad = requires_grad
+        self.function: Function | None = None
+
+    # What it looks like
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    @property
+    def device(self) -> str:
+        return backend.device_of(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        made_by = f", made by {self.function.name}" if self.function else ""
+        wants = ", requires_grad" if self.requires_grad and not self.function else ""
+        return f"Tensor({self.data}, shape={self.shape}, {self.dtype}{wants}{made_by})"
+
+    def item(self) -> float:
+        """The single value as a Python number. Raises ValueError when there are more."""
+        return self.data.item()
+
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array (copied from the GPU, shared on the CPU)."""
+        return backend.to_device(self.data, "cpu")
+
+    def detach(self) -> Tensor:
+        """The same values, cut off from the graph."""
+        return Tensor(self.data)
+
+    def to(self, device: str) -> Tensor:
+        """The values on 'cpu' or 'gpu', cut off from the graph: move leaves, before computing."""
+        return Tensor(backend.to_device(self.data, device), self.requires_grad)
+
+    # Arithmetic. A plain number or array on either side becomes a constant of our dtype.
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(elementwise.Add(), self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return apply(elementwise.Add(), other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(elementwise.Subtract(), self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(elementwise.Subtract(), other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(elementwise.Multiply(), self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return apply(elementwise.Multiply(), other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(elementwise.Divide(), self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return apply(elementwise.Divide(), other, self)
+
+    def __pow__(self, exponent: float) -> Tensor:
+        return apply(elementwise.Power(exponent), self)
+
+    def __neg__(self) -> Tensor:
+        return apply(elementwise.Negate(), self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return apply(matmul.MatMul(), self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return apply(matmul.MatMul(), other, self)
+
+    # Comparison gives booleans, which have no gradient.
+
+    def __lt__(self, other: Any) -> Tensor:
+        return Tensor(self.data < raw(other))
+
+    def __le__(self, other: Any) -> Tensor:
+        return Tensor(self.data <= raw(other))
+
+    def __gt__(self, other: Any) -> Tensor:
+        return Tensor(self.data > raw(other))
+
+    def __ge__(self, other: Any) -> Tensor:
+        return Tensor(self.data >= raw(other))
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return Tensor(self.data == raw(other))
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return Tensor(self.data != raw(other))
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    # Reductions and shape
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return apply(reduction.Sum(axis, keepdims), self)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return apply(reduction.Mean(axis, keepdims), self)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return apply(reduction.Max(axis, keepdims), self)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return apply(reduction.Min(axis, keepdims), self)
+
+    def var(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Variance over n (not n - 1)."""
+        return apply(reduction.Var(axis, keepdims), self)
+
+    def exp(self) -> Tensor:
+        return apply(elementwise.Exp(), self)
+
+    def log(self) -> Tensor:
+        return apply(elementwise.Log(), self)
+
+    def sqrt(self) -> Tensor:
+        return apply(elementwise.Sqrt(), self)
+
+    def reshape(self, *new_shape: Any) -> Tensor:
+        return apply(shape.Reshape(flat_arguments(new_shape)), self)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Axes in the given order; without arguments, reversed (as in NumPy)."""
+        order = flat_arguments(axes) or tuple(reversed(range(self.ndim)))
+        return apply(shape.Transpose(order), self)
+
+    @property
+    def T(self) -> Tensor:
+        return self.transpose()
+
+    def __getitem__(self, index: Any) -> Tensor:
+        if isinstance(index, tuple):
+            index = tuple(raw(i) for i in index)
+        return apply(indexing.GetItem(raw(index)), self)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    # Gradients
+
+    def backward(self, dy: Array | None = None, into: dict[int, Array] | None = None) -> None:
+        """Add the gradient of this tensor to every leaf it was computed from.
+
+        dy: the gradient of this tensor, of its shape; None means 1 and needs a scalar.
+        into: where leaves accumulate, a dict from id(leaf) to array; None means their `.grad`.
+        The graph is freed as it is walked, so it can be walked once. A second walk raises
+        RuntimeError: add the losses and call backward on the sum.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward: no gradient is recorded here. Some input needs requires_grad=True, and "
+                "the computation must run outside no_grad()"
+            )
+        dy = self._seed(dy)
+        # An entry of `gradients` is [array, fresh]; fresh: nobody else can see the memory.
+        gradients: dict[int, tuple[Array, bool]] = {id(self): (dy, False)}
+        order = topological_order(self)
+        while order:
+            tensor = order.pop()  # dropped from here on: its memory returns while we walk
+            dy, fresh = gradients.pop(id(tensor))
+            if tensor.function is None:
+                accumulate_leaf(tensor, dy, fresh, into)
+                continue
+            function = tensor.function
+            inputs, needs = function.inputs, function.needs
+            result = function.backward(dy)
+            function.release()
+            if not isinstance(result, tuple):
+                result = (result,)
+            for source, needed, gradient in zip(inputs, needs, result, strict=True):
+                if needed and gradient is not None:
+                    new = (gradient, is_fresh(gradient, dy))
+                    old = gradients.get(id(source))
+                    gradients[id(source)] = new if old is None else add(old, new)
+
+    def _seed(self, dy: Array | None) -> Array:
+        if dy is None:
+            if self.size != 1:
+                raise ValueError(
+                    f"backward: a tensor of shape {self.shape} is no scalar loss; reduce it with "
+                    ".mean() or .sum(), or pass dy, the gradient of each of its values"
+                )
+            return np.ones_like(self.data)
+        dy = raw(dy)
+        if dy.shape != self.shape:
+            raise ValueError(f"backward: dy must have shape {self.shape}, got {dy.shape}")
+        return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
+
+
+def apply(function: Function, *inputs: Any) -> Tensor:
+    """Run one operation on Tensors (or numbers, or arrays) and record it.
+
+    Raises TypeError when floating-point types are mixed, and ValueError when devices are.
+    """
+    tensors = as_tensors(inputs)
+    recording = _recording.get()
+    function.needs = tuple(recording and t.requires_grad for t in tensors)
+    y = function.forward(*[t.data for t in tensors])
+    out = Tensor(y)
+    check_types(function, tensors, out)
+    if any(function.needs):
+        function.inputs = tensors
+        out.function = function
+        out.requires_grad = True
+    return out
+
+
+def as_tensors(inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    """Wrap plain numbers and arrays as constants with the dtype and device of the first Tensor."""
+    if all(isinstance(x, Tensor) for x in inputs):
+        return inputs
+    like = next((x for x in inputs if isinstance(x, Tensor)), None)
+    if like is None:
+        return tuple(Tensor(x) for x in inputs)
+    xp = backend.array_module(like.data)
+    dtype = like.dtype if like.dtype.kind == "f" else None
+    return tuple(
+        x if isinstance(x, Tensor) else Tensor(x if hasattr(x, "dtype") else xp.asarray(x, dtype))
+        for x in inputs
+    )
+
+
+def check_types(function: Function, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+    """A float type never changes silently. Trap: NumPy makes float32_array / np.sqrt(64) float64."""
+    floats = {t.data.dtype for t in inputs if t.data.dtype.kind == "f"}
+    if len(floats) > 1 or (floats and out.data.dtype.kind == "f" and out.data.dtype not in floats):
+        came = ", ".join(f"{t.dtype} {t.shape}" for t in inputs)
+        raise TypeError(
+            f"{function.name}: inputs ({came}) give {out.dtype}; convert the arrays to one "
+            "floating-point type before, for example x.astype(np.float32)"
+        )
+    if len(inputs) > 1 and len({t.device for t in inputs}) > 1:
+        came = ", ".join(f"{t.shape} on {t.device}" for t in inputs)
+        raise ValueError(f"{function.name}: inputs are on different devices ({came}); use .to()")
+
+
+def topological_order(root: Tensor) -> list[Tensor]:
+    """Every tensor that root depends on and that wants a gradient, inputs before their users.
+
+    Popping from the end, a tensor's turn comes when all who used it have had theirs, so its
+    gradient is complete. The walk keeps its own stack: recursion would end at 1,000 nodes.
+    """
+    order: list[Tensor] = []
+    seen: set[int] = set()
+    stack: list[tuple[Tensor, bool]] = [(root, False)]
+    while stack:
+        tensor, inputs_done = stack.pop()
+        if inputs_done:
+            order.append(tensor)
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            stack.append((tensor, True))
+            function = tensor.function
+            if function is None:
+                continue
+            if function.freed:
+                raise RuntimeError(
+                    "backward: this part of the graph was walked before, and a walk frees what it "
+                    "used. Add the losses and call backward once, or compute the loss again"
+                )
+            for source, needed in zip(function.inputs, function.needs, strict=True):
+                if needed:
+                    stack.append((source, False))
+    return order
+
+
+def is_fresh(gradient: Array, dy: Array) -> bool:
+    """True when gradient is new memory, not dy or a view of it: then it may be added into."""
+    return gradient is not dy and not np.may_share_memory(gradient, dy)
+
+
+def add(old: tuple[Array, bool], new: tuple[Array, bool]) -> tuple[Array, bool]:
+    """The sum of two gradients, in the memory of a fresh one if there is one."""
+    for (a, fresh), (b, _) in ((old, new), (new, old)):
+        if fresh:
+            a += b
+            return a, True
+    return old[0] + new[0], True
+
+
+def accumulate_leaf(leaf: Tensor, dy: Array, fresh: bool, into: dict[int, Array] | None) -> None:
+    """Take the first gradient over (a copy if others can see it), add later ones in place."""
+    old = leaf.grad if into is None else into.get(id(leaf))
+    if old is not None:
+        old += dy
+        return
+    dy = dy if fresh and dy.flags.c_contiguous else np.array(dy, order="C")
+    if into is None:
+        leaf.grad = dy
+    else:
+        into[id(leaf)] = dy
+
+
+def raw(x: Any) -> Any:
+    """The array inside a Tensor; anything else as it is."""
+    return x.data if isinstance(x, Tensor) else x
+
+
+def flat_arguments(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """reshape(2, 3) and reshape((2, 3)) mean the same."""
+    if len(arguments) == 1 and not isinstance(arguments[0], int | np.integer):
+        arguments = tuple(arguments[0])
+    return tuple(int(a) for a in arguments)
