@@ -1,4 +1,4 @@
-"""Tensor: an array that remembers how it was made, and the walk back that gives gradients (layer 3).
+"""Tensor: an array that remembers how it was made, and the walk back to gradients (layer 3).
 
 `apply` is the one door to the operations in ops/: it unwraps arrays, runs forward, and links the
 result to its inputs. `Tensor.backward` walks these links from the loss to the leaves.
@@ -304,7 +304,7 @@ def as_tensors(inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
 
 
 def check_types(function: Function, inputs: tuple[Tensor, ...], out: Tensor) -> None:
-    """A float type never changes silently. Trap: NumPy makes float32_array / np.sqrt(64) float64."""
+    """A float type never changes silently. Trap: float32_array / np.sqrt(64) is float64."""
     floats = {t.data.dtype for t in inputs if t.data.dtype.kind == "f"}
     if len(floats) > 1 or (floats and out.data.dtype.kind == "f" and out.data.dtype not in floats):
         came = ", ".join(f"{t.dtype} {t.shape}" for t in inputs)

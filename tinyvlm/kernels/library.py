@@ -55,7 +55,7 @@ def attention_forward(
 ) -> tuple[Array, AttentionSaved]:
     """y = softmax(q k^T * scale) v for every head; see kernels.dispatch.attention_forward."""
     _, T, H, _ = q.shape
-    S, G = k.shape[1:3]
+    G = k.shape[2]
     q = group_queries(q * scale, G)
     k = k.transpose(0, 2, 1, 3)  # (B, G, S, K)
     v = v.transpose(0, 2, 1, 3)

@@ -1,0 +1,1 @@
+"""One paper, one file (layer 6); models never import one another."""

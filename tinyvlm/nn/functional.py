@@ -14,16 +14,26 @@ import numpy as np
 from tinyvlm.nn.masks import Mask
 from tinyvlm.ops import (
     activation,
-    attention as attention_ops,
     convolution,
-    dropout as dropout_ops,
     elementwise,
     indexing,
-    matmul as matmul_ops,
     normalization,
     reduction,
-    rope as rope_ops,
     shape,
+)
+from tinyvlm.ops import (
+    attention as attention_ops,
+)
+from tinyvlm.ops import (
+    dropout as dropout_ops,
+)
+from tinyvlm.ops import (
+    matmul as matmul_ops,
+)
+from tinyvlm.ops import (
+    rope as rope_ops,
+)
+from tinyvlm.ops import (
     softmax as softmax_ops,
 )
 from tinyvlm.ops.reduction import Axis

@@ -20,7 +20,7 @@ HIDDEN = np.iinfo(np.int32).max  # the rank of a padded key: no query reaches it
 
 @dataclass(frozen=True)
 class Mask:
-    """q_rank (B or 1, T) and k_rank (B or 1, S), int32; equal=True asks k_rank == q_rank instead."""
+    """q_rank (B or 1, T) and k_rank (B or 1, S), int32; equal=True asks k_rank == q_rank."""
 
     q_rank: Array
     k_rank: Array
@@ -52,7 +52,7 @@ class Mask:
     def from_marks(cls, marks: Array, present: Array | None = None) -> Mask:
         """marks (B, T) 0 or 1: 1 means "tokens before me may not look at me".
 
-        All 1 is causal, all 0 is full, 0...0 1...1 is a prefix-LM. Padding may stand on either side.
+        All 1 is causal, all 0 is full, 0...0 1...1 is a prefix-LM. Padding may be on either side.
         """
         rank = np.cumsum(marks, axis=1, dtype=np.int32)  # (B, T)
         if present is None:

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention as one operation (layer 2; Vaswani et al. 2017, arXiv 1706.03762)."""
+"""Scaled dot-product attention as one operation (layer 2; Vaswani et al. 2017, 1706.03762)."""
 
 from __future__ import annotations
 

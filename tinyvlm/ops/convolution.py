@@ -61,9 +61,9 @@ def pad_picture(x: Array, padding: int) -> Array:
 
 
 class Conv2d(Function):
-    """y[b,o,i,j] = sum_cuv x[b,c,s*i+u,s*j+v] w[o,c,u,v] (+ b[o]): a cross-correlation, as everywhere.
+    """y[b,o,i,j] = sum_cuv x[b,c,s*i+u,s*j+v] w[o,c,u,v] (+ b[o]): a cross-correlation.
 
-    x (B, C, Y, X), w (O, C, k, k), b (O,) -> y (B, O, Y', X'), Y' = (Y + 2 padding - k) // stride + 1.
+    x (B, C, Y, X), w (O, C, k, k), b (O,) -> (B, O, Y', X'), Y' = (Y + 2 padding - k)//stride + 1.
     """
 
     def __init__(self, stride: int = 1, padding: int = 0) -> None:
@@ -106,7 +106,7 @@ class Conv2d(Function):
 
 
 class MaxPool2d(Function):
-    """The largest value of each kernel x kernel window; the first one of a tie gets the gradient."""
+    """The largest value of each kernel x kernel window; the first of a tie gets the gradient."""
 
     def __init__(self, kernel: int, stride: int) -> None:
         self.kernel = kernel

@@ -7,7 +7,7 @@ from tinyvlm.ops.function import Function
 
 
 class Dropout(Function):
-    """y = x * keep / (1 - p), where keep (x's shape, bool) was drawn with probability 1 - p of True.
+    """y = x * keep / (1 - p), where keep (x's shape, bool) is True with probability 1 - p.
 
     Dividing while training keeps the expected value, so that inference does nothing at all.
     """

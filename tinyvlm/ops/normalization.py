@@ -43,7 +43,7 @@ def standardize_backward(dxhat: Array, xhat: Array, inverse_std: Array) -> Array
 
 
 class LayerNorm(Function):
-    """y = (x - mean) / sqrt(var + eps) * gain + bias over the last axis (Ba et al. 2016, 1607.06450).
+    """y = (x - mean) / sqrt(var + eps) * gain + bias over the last axis (Ba et al. 2016).
 
     x (..., D), gain and bias (D,). dgain = sum dy xhat, dbias = sum dy.
     """

@@ -21,7 +21,7 @@ class Reduction(Function):
         """Keep x's shape, its shape with every reduced axis as 1, and how many values meet."""
         self.shape = x.shape
         axes = range(x.ndim) if self.axis is None else np.atleast_1d(self.axis) % max(x.ndim, 1)
-        reduced = set(int(a) for a in axes)
+        reduced = {int(a) for a in axes}
         self.kept_shape = tuple(1 if i in reduced else n for i, n in enumerate(x.shape))
         self.count = int(np.prod([x.shape[i] for i in reduced], dtype=np.int64))
 
@@ -82,7 +82,7 @@ class Min(Max):
 
 
 class Var(Reduction):
-    """y = mean of (x - mean)^2, over n and not n - 1, as layer norms use it; dx = 2 (x - mean)/n."""
+    """y = mean of (x - mean)^2, over n and not n - 1, as layer norms do; dx = 2 (x - mean)/n."""
 
     def forward(self, x: Array) -> Array:
         self.remember(x)

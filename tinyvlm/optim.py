@@ -1,0 +1,165 @@
+"""Optimizers, the learning-rate schedule, gradient clipping (layer 4).
+
+An optimizer holds named parameters in groups. A frozen parameter is in no group: a zero gradient
+would still let weight decay move it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyvlm.backend import Array
+from tinyvlm.nn.module import Module, Parameter
+
+
+@dataclass
+class ParameterGroup:
+    """Parameters that share a weight decay and a factor on the learning rate."""
+
+    parameters: dict[str, Parameter]
+    weight_decay: float = 0.0
+    lr_scale: float = 1.0
+
+
+def decay_groups(model: Module, weight_decay: float) -> list[ParameterGroup]:
+    """Two groups: matrices decay; gains, biases, positions and temperatures do not.
+
+    Decay pulls towards zero, which is a prior for the weights of a product; a gain or a temperature
+    has no reason to be near zero.
+    """
+    decay, keep = {}, {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_matrix = parameter.ndim >= 2 and "position" not in name
+            (decay if is_matrix else keep)[name] = parameter
+    return [ParameterGroup(decay, weight_decay), ParameterGroup(keep)]
+
+
+class Optimizer(ABC):
+    """What SGD and AdamW share: groups, the step count, and state that can be saved."""
+
+    def __init__(self, groups: Iterable[ParameterGroup], lr: float) -> None:
+        self.groups = list(groups)
+        self.lr = lr
+        self.steps = 0
+        self.state: dict[str, dict[str, Array]] = {}
+        names = [name for group in self.groups for name in group.parameters]
+        if len(set(names)) != len(names):
+            raise ValueError("a parameter stands in two groups of the optimizer")
+
+    @abstractmethod
+    def update(self, name: str, p: Array, g: Array, lr: float, weight_decay: float) -> None:
+        """Change the values p in place, given the gradient g."""
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        self.steps += 1
+        for group in self.groups:
+            for name, parameter in group.parameters.items():
+                if parameter.grad is not None:
+                    lr = self.lr * group.lr_scale
+                    self.update(name, parameter.data, parameter.grad, lr, group.weight_decay)
+
+    def zero_grad(self) -> None:
+        for group in self.groups:
+            for parameter in group.parameters.values():
+                parameter.grad = None
+
+    def slot(self, name: str, kind: str, like: Array) -> Array:
+        """The saved array `kind` of a parameter, zeros at first."""
+        slots = self.state.setdefault(name, {})
+        if kind not in slots:
+            slots[kind] = np.zeros_like(like)
+        return slots[kind]
+
+    def state_dict(self) -> dict[str, Array]:
+        return {f"{kind}.{name}": a for name, s in self.state.items() for kind, a in s.items()}
+
+    def load_state_dict(self, arrays: dict[str, Array], steps: int) -> None:
+        self.steps = steps
+        self.state = {}
+        for key, array in arrays.items():
+            kind, _, name = key.partition(".")
+            self.state.setdefault(name, {})[kind] = np.array(array)
+
+
+class SGD(Optimizer):
+    """v = momentum v + g; p = p - lr v. Weight decay is added to the gradient."""
+
+    def __init__(self, groups: Iterable[ParameterGroup], lr: float, momentum: float = 0.0) -> None:
+        super().__init__(groups, lr)
+        self.momentum = momentum
+
+    def update(self, name: str, p: Array, g: Array, lr: float, weight_decay: float) -> None:
+        if weight_decay:
+            g = g + weight_decay * p
+        if self.momentum:
+            v = self.slot(name, "velocity", p)
+            v *= self.momentum
+            v += g
+            g = v
+        p -= lr * g
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv 1711.05101).
+
+    m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, p = p (1 - lr decay) - lr m^ / (sqrt v^ + eps)
+    with m^ = m / (1 - b1^t), v^ = v / (1 - b2^t). Decoupled: the decay does not pass through m, v.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[ParameterGroup],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.98),
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(groups, lr)
+        self.betas = betas
+        self.eps = eps
+
+    def update(self, name: str, p: Array, g: Array, lr: float, weight_decay: float) -> None:
+        b1, b2 = self.betas
+        m, v = self.slot(name, "m", p), self.slot(name, "v", p)
+        scratch = g * (1 - b1)
+        m *= b1
+        m += scratch
+        np.multiply(g, g, out=scratch)
+        scratch *= 1 - b2
+        v *= b2
+        v += scratch
+        np.sqrt(v, out=scratch)
+        scratch *= (1 - b2**self.steps) ** -0.5
+        scratch += self.eps
+        np.divide(m, scratch, out=scratch)
+        scratch *= lr / (1 - b1**self.steps)
+        if weight_decay:
+            p *= 1 - lr * weight_decay
+        p -= scratch
+
+
+def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> float:
+    """Scale all gradients together so that their joint length is at most max_norm.
+
+    Returns the length before. A length that is not finite is returned and nothing is scaled.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    if math.isfinite(norm) and norm > max_norm:
+        for g in gradients:
+            g *= max_norm / norm
+    return norm
+
+
+def warmup_cosine(step: int, steps: int, lr: float, warmup: int = 50, floor: float = 0.02) -> float:
+    """The rate at `step` (from 0) of `steps`: linear up to lr, then half a cosine to floor * lr."""
+    if step < warmup:
+        return lr * (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
