@@ -127,7 +127,8 @@ class AdamW(Optimizer):
     def update(self, name: str, p: Array, g: Array, lr: float, weight_decay: float) -> None:
         b1, b2 = self.betas
         m, v = self.slot(name, "m", p), self.slot(name, "v", p)
-        scratch = g * (1 - b1)
+        scratch = np.empty_like(g)
+        np.multiply(g, 1 - b1, out=scratch)
         m *= b1
         m += scratch
         np.multiply(g, g, out=scratch)

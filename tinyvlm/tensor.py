@@ -252,6 +252,8 @@ class Tensor:
                 result = (result,)
             for source, needed, gradient in zip(inputs, needs, result, strict=True):
                 if needed and gradient is not None:
+                    if isinstance(gradient, np.generic):  # NumPy turns 0-d results into scalars
+                        gradient = np.asarray(gradient)
                     new = (gradient, is_fresh(gradient, dy))
                     old = gradients.get(id(source))
                     gradients[id(source)] = new if old is None else add(old, new)
