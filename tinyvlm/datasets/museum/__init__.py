@@ -6,7 +6,10 @@ sentence = museum.caption(scene, rng)             # Caption(text, facts)
 museum.truth([sentence], [scene])                 # [[True]]
 """
 
+from tinyvlm.datasets.museum.coco_export import coco
+from tinyvlm.datasets.museum.dialogues import Reply, Turn, dialogue
 from tinyvlm.datasets.museum.drawing import PALETTE, boxes, draw, draw_all, masks, outline
+from tinyvlm.datasets.museum.evaluation import EvaluationSet, museum_eval_v1
 from tinyvlm.datasets.museum.facts import (
     Caption,
     Count,
@@ -26,7 +29,9 @@ from tinyvlm.datasets.museum.generator import (
     Museum,
     MuseumConfig,
 )
-from tinyvlm.datasets.museum.grammar import caption, captions, parse
+from tinyvlm.datasets.museum.grammar import caption, captions, exchanged, parse
+from tinyvlm.datasets.museum.noise import misplace_captions
+from tinyvlm.datasets.museum.referring import Referring, refer, referring_expressions
 from tinyvlm.datasets.museum.scene import (
     COLORS,
     PAIRS,
@@ -38,6 +43,7 @@ from tinyvlm.datasets.museum.scene import (
     digest,
     relation,
 )
+from tinyvlm.datasets.museum.vqa import QUESTION_TYPES, Question, ask, questions
 from tinyvlm.datasets.museum.words import WORDS, with_article
 
 __all__ = [
@@ -45,6 +51,7 @@ __all__ = [
     "ONE_OBJECT",
     "PAIRS",
     "PALETTE",
+    "QUESTION_TYPES",
     "SEEN",
     "SEVERAL_OBJECTS",
     "SHAPES",
@@ -54,24 +61,38 @@ __all__ = [
     "Caption",
     "Count",
     "Description",
+    "EvaluationSet",
     "Facts",
     "Museum",
     "MuseumConfig",
     "Object",
+    "Question",
+    "Referring",
     "Relation",
+    "Reply",
     "Scene",
+    "Turn",
+    "ask",
     "boxes",
     "caption",
     "captions",
+    "coco",
     "describe",
+    "dialogue",
     "digest",
     "draw",
     "draw_all",
+    "exchanged",
     "is_true",
     "masks",
     "matches",
+    "misplace_captions",
+    "museum_eval_v1",
     "outline",
     "parse",
+    "questions",
+    "refer",
+    "referring_expressions",
     "relation",
     "scene_codes",
     "truth",

@@ -33,6 +33,7 @@ SPLITS = {
 TEST_RES_PX = 64
 TRIES = 60  # places tried for one object before the scene starts again
 RESTARTS = 5000  # scenes started before we say that the objects don't fit
+MOST_OBJECTS = 4  # a number above has no word
 MOST_HIDDEN = 0.3  # share of an object that may be hidden at level 2
 
 
@@ -69,6 +70,8 @@ class Museum:
             fewest = most = 2
         if split == "test_count":
             fewest = most = most + 1
+        if most > MOST_OBJECTS:
+            raise InputError(f"{most} objects (split {split}); the museum counts to {MOST_OBJECTS}")
         self._count = fewest, most
 
     def __getitem__(self, index: int) -> Scene:

@@ -64,7 +64,7 @@ def caption(
     else:
         said = Description(full.color, full.shape, _maybe(full.size, rng), _texture(full))
     if rng.random() < 0.5:
-        said = _placed(said, full)
+        said = _with_place(said, full)
     text = _opening(SINGULAR, rng) + thing_phrase(said, rng if synonyms else None)
     return Caption(text, frozenset([said]))
 
@@ -88,6 +88,19 @@ def captions(scene: Scene, n: int, rng: np.random.Generator) -> list[Caption]:
     return list(found.values())
 
 
+def exchanged(relation: Caption) -> Caption:
+    """A relation caption with its two things exchanged: the same words, false of the picture."""
+    (fact,) = relation.facts
+    opening = max((o for o in SINGULAR if relation.text.startswith(o)), key=len)
+    related = _RELATION.fullmatch(relation.text[len(opening) :])
+    if related is None or not isinstance(fact, Relation):
+        raise InputError(
+            f"caption {relation.text!r} states no relation; make it with kind=relation"
+        )
+    text = f"{opening}{related['b']} {related['phrase']} {related['a']}"
+    return Caption(text, frozenset([Relation(fact.b, fact.word, fact.a)]))
+
+
 def parse(text: str) -> Facts | None:
     """The facts that a sentence of this grammar claims; None for any other text."""
     for opening in SINGULAR:
@@ -104,7 +117,7 @@ def parse(text: str) -> Facts | None:
 
 def thing_phrase(said: Description, rng: np.random.Generator | None = None) -> str:
     """Such as "a big red circle in the top left"; with an rng the size may be a synonym."""
-    return with_article(noun_phrase(said, rng)) + _place_phrase(said)
+    return with_article(noun_phrase(said, rng)) + place_phrase(said)
 
 
 def noun_phrase(said: Description, rng: np.random.Generator | None = None) -> str:
@@ -121,7 +134,7 @@ def noun_phrase(said: Description, rng: np.random.Generator | None = None) -> st
     return " ".join(words)
 
 
-def _place_phrase(said: Description) -> str:
+def place_phrase(said: Description) -> str:
     if said.row and said.column:
         return f" in the {said.row} {said.column}"
     if said.column:
@@ -129,6 +142,14 @@ def _place_phrase(said: Description) -> str:
     if said.row:
         return f" in the {said.row}"
     return ""
+
+
+def place_of(full: Description) -> Description:
+    """Only what is said about the place: "left" or "right", "top" or "bottom", never the middle."""
+    return Description(
+        column=None if full.column == "center" else full.column,
+        row=None if full.row == "middle" else full.row,
+    )
 
 
 def _relation_caption(scene: Scene, rng: np.random.Generator, synonyms: bool) -> Caption:
@@ -175,7 +196,7 @@ def _scene_caption(scene: Scene, rng: np.random.Generator, synonyms: bool) -> Ca
     for k in rng.permutation(len(scene.objects)):
         full = describe(scene, scene.objects[k])
         said = _named(full, size)
-        things.append(_placed(said, full) if place else said)
+        things.append(_with_place(said, full) if place else said)
     choose = rng if synonyms else None
     text = " and ".join(thing_phrase(said, choose) for said in things)
     return Caption(_opening(SINGULAR, rng) + text, frozenset(things))
@@ -185,11 +206,9 @@ def _named(full: Description, size: bool) -> Description:
     return Description(full.color, full.shape, full.size if size else None, _texture(full))
 
 
-def _placed(said: Description, full: Description) -> Description:
-    return said._replace(
-        column=None if full.column == "center" else full.column,
-        row=None if full.row == "middle" else full.row,
-    )
+def _with_place(said: Description, full: Description) -> Description:
+    place = place_of(full)
+    return said._replace(column=place.column, row=place.row)
 
 
 def _texture(full: Description) -> str | None:

@@ -20,7 +20,7 @@ def with_article(phrase: str) -> str:
 _OTHER_WORDS = """
     a an object in on the left right of to above below and striped
     what color shape is small or big how many there where relative are more than bigger yes no
-    do you see i it its and other one look again really like museum here nothing
+    do you see i it its and other one look again really like museum here
     title who made cannot that ok stupid question go away
 """
 
