@@ -221,11 +221,11 @@ class Tensor:
 
     # Gradients
 
-    def backward(self, dy: Array | None = None, into: dict[int, Array] | None = None) -> None:
+    def backward(self, dy: Array | None = None, into: LeafGradients | None = None) -> None:
         """Add the gradient of this tensor to every leaf it was computed from.
 
         dy: the gradient of this tensor, of its shape; None means 1 and needs a scalar.
-        into: where leaves accumulate, a dict from id(leaf) to array; None means their `.grad`.
+        into: where leaves accumulate, {id(leaf): (leaf, gradient)}; None means their `.grad`.
         The graph is freed as it is walked, so it can be walked once. A second walk raises
         RuntimeError: add the losses and call backward on the sum.
         """
@@ -270,6 +270,9 @@ class Tensor:
         if dy.shape != self.shape:
             raise ValueError(f"backward: dy must have shape {self.shape}, got {dy.shape}")
         return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
+
+
+LeafGradients = dict[int, tuple[Tensor, Array]]
 
 
 def apply(function: Function, *inputs: Any) -> Tensor:
@@ -363,9 +366,9 @@ def add(old: tuple[Array, bool], new: tuple[Array, bool]) -> tuple[Array, bool]:
     return old[0] + new[0], True
 
 
-def accumulate_leaf(leaf: Tensor, dy: Array, fresh: bool, into: dict[int, Array] | None) -> None:
+def accumulate_leaf(leaf: Tensor, dy: Array, fresh: bool, into: LeafGradients | None) -> None:
     """Take the first gradient over (a copy if others can see it), add later ones in place."""
-    old = leaf.grad if into is None else into.get(id(leaf))
+    old = leaf.grad if into is None else into.get(id(leaf), (leaf, None))[1]
     if old is not None:
         old += dy
         return
@@ -373,7 +376,13 @@ def accumulate_leaf(leaf: Tensor, dy: Array, fresh: bool, into: dict[int, Array]
     if into is None:
         leaf.grad = dy
     else:
-        into[id(leaf)] = dy
+        into[id(leaf)] = (leaf, dy)
+
+
+def add_to_leaves(gradients: LeafGradients) -> None:
+    """Add gradients that were collected with backward(into=...) to their leaves' `.grad`."""
+    for leaf, dy in gradients.values():
+        accumulate_leaf(leaf, dy, True, None)
 
 
 def raw(x: Any) -> Any:

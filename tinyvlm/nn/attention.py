@@ -46,16 +46,14 @@ class Attention(Module):
     Without a context x looks at itself (self-attention); with one it is cross-attention.
     """
 
-    def __init__(
-        self, D: int, H: int, rng: np.random.Generator, out_std: float | None = None
-    ) -> None:
+    def __init__(self, D: int, H: int, rng: np.random.Generator) -> None:
         if D % H:
             raise ValueError(f"attention: width {D} is no multiple of {H} heads")
         self.H = H
         self.q = Linear(D, D, rng)
         self.k = Linear(D, D, rng)
         self.v = Linear(D, D, rng)
-        self.out = Linear(D, D, rng, std=out_std)
+        self.out = Linear(D, D, rng)
 
     def forward(self, x: Tensor, context: Tensor | None = None, mask: Mask | None = None) -> Tensor:
         B, T, D = x.shape

@@ -13,17 +13,10 @@ from tinyvlm.tensor import Tensor
 
 
 class Linear(Module):
-    """y = x @ weight + bias: (..., I) -> (..., J). std None means 1/sqrt(I): the size is kept."""
+    """y = x @ weight + bias: (..., I) -> (..., J)."""
 
-    def __init__(
-        self,
-        I: int,
-        J: int,
-        rng: np.random.Generator,
-        bias: bool = True,
-        std: float | None = None,
-    ) -> None:
-        self.weight = Parameter(init.normal(rng, (I, J), I**-0.5 if std is None else std))
+    def __init__(self, I: int, J: int, rng: np.random.Generator, bias: bool = True) -> None:
+        self.weight = Parameter(init.small_normal(rng, (I, J), fan_in=I))
         self.bias = Parameter(init.zeros(J)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,7 +59,7 @@ class GroupNorm(Module):
 
 
 class Conv2d(Module):
-    """(B, C, Y, X) -> (B, O, Y', X') with O filters of kernel x kernel (init: He et al. 2015)."""
+    """(B, C, Y, X) -> (B, O, Y', X') with O filters of kernel x kernel."""
 
     def __init__(
         self,
@@ -78,8 +71,8 @@ class Conv2d(Module):
         padding: int = 0,
         bias: bool = True,
     ) -> None:
-        std = (2.0 / (C * kernel * kernel)) ** 0.5
-        self.weight = Parameter(init.normal(rng, (O, C, kernel, kernel), std))
+        shape = (O, C, kernel, kernel)
+        self.weight = Parameter(init.small_normal(rng, shape, fan_in=C * kernel * kernel))
         self.bias = Parameter(init.zeros(O)) if bias else None
         self.stride = stride
         self.padding = padding

@@ -24,10 +24,9 @@ class MLP(Module):
         hidden: int,
         rng: np.random.Generator,
         activation: str = "gelu_tanh",
-        out_std: float | None = None,
     ) -> None:
         self.up = Linear(D, hidden, rng)
-        self.down = Linear(hidden, D, rng, std=out_std)
+        self.down = Linear(hidden, D, rng)
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,15 +44,11 @@ class TransformerBlock(Module):
         rng: np.random.Generator,
         activation: str = "gelu_tanh",
         eps: float = 1e-5,
-        depth: int = 1,
     ) -> None:
-        # 2 * depth branches add up on the residual stream; each is started that much smaller
-        # (Radford et al. 2019, GPT-2).
-        shrink = (2 * depth) ** -0.5
         self.norm1 = LayerNorm(D, eps)
-        self.attention = Attention(D, H, rng, out_std=D**-0.5 * shrink)
+        self.attention = Attention(D, H, rng)
         self.norm2 = LayerNorm(D, eps)
-        self.mlp = MLP(D, hidden, rng, activation, out_std=hidden**-0.5 * shrink)
+        self.mlp = MLP(D, hidden, rng, activation)
 
     def forward(self, x: Tensor, mask: Mask | None = None) -> Tensor:
         x = x + self.attention(self.norm1(x), mask=mask)
@@ -74,9 +69,7 @@ class Transformer(Module):
         activation: str = "gelu_tanh",
         eps: float = 1e-5,
     ) -> None:
-        self.blocks = [
-            TransformerBlock(D, H, hidden, rng, activation, eps, depth) for _ in range(depth)
-        ]
+        self.blocks = [TransformerBlock(D, H, hidden, rng, activation, eps) for _ in range(depth)]
 
     def forward(self, x: Tensor, mask: Mask | None = None) -> Tensor:
         for block in self.blocks:

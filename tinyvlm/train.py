@@ -1,0 +1,240 @@
+"""fit: the one training loop (layer 7): bar, log, checkpoints, resume.
+
+Everything random in step number s comes from a generator seeded with (seed, s), so a run that was
+killed and resumed gives the very bits of one that was not (same machine, NumPy, BLAS and threads;
+a checkpoint remembers these, and a resume under others warns).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import threadpoolctl
+from tqdm import tqdm
+
+from tinyvlm import checkpoint, optim
+from tinyvlm.errors import InputError
+from tinyvlm.nn.module import Module
+from tinyvlm.tensor import Tensor
+
+Batch = Any
+LOG_COLUMNS = ("step", "seconds", "loss", "lr", "grad_norm", "examples_per_second")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. It is stored in the checkpoint; a resume must use the same."""
+
+    steps: int
+    batch_size: int = 64  # examples a micro-batch
+    accumulate: int = 1  # micro-batches whose gradients are averaged into one step
+    lr: float = 2e-3  # peak learning rate
+    warmup: int = 50  # steps
+    weight_decay: float = 0.01
+    clip: float = 1.0  # largest joint length of all gradients
+    seed: int = 0
+    save_every: int = 100  # steps
+
+
+@dataclass
+class History:
+    """What a run did, one entry a step."""
+
+    losses: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)  # since the start, pauses left out
+
+
+class DivergedError(InputError):
+    """The loss or a gradient is no longer a number. The last good checkpoint is untouched."""
+
+
+class Run:
+    """The folder of one training run: checkpoint.safetensors and log.csv."""
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        self.folder = folder
+        self.about = about  # what the checkpoint says besides the state of training
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.log = folder / "log.csv"
+
+    def save(
+        self, model: Module, optimizer: optim.Optimizer, recipe: Recipe, history: History
+    ) -> None:
+        """Write model, optimizer and history as one checkpoint."""
+        arrays = {f"model.{name}": a for name, a in model.state_dict().items()}
+        arrays |= {f"optimizer.{name}": a for name, a in optimizer.state_dict().items()}
+        arrays["history.losses"] = np.array(history.losses)
+        arrays["history.seconds"] = np.array(history.seconds)
+        about = self.about | {
+            "recipe": asdict(recipe),
+            "step": optimizer.steps,
+            "environment": environment(),
+        }
+        checkpoint.save(self.checkpoint, arrays, about)
+
+    def restore(self, model: Module, optimizer: optim.Optimizer, recipe: Recipe) -> History:
+        """Continue from the checkpoint. Raises InputError when it belongs to another recipe."""
+        arrays, about = checkpoint.load(self.checkpoint)
+        stored = about.get("recipe", {})
+        for name, value in asdict(recipe).items():
+            if stored.get(name) != value:
+                raise InputError(
+                    f"{self.checkpoint} was made with {name}={stored.get(name)}, not {value}; "
+                    "resume with the same settings, or start again without --resume"
+                )
+        here = environment()
+        changed = [k for k, v in about.get("environment", {}).items() if here.get(k) != v]
+        if changed:
+            warnings.warn(
+                f"resumed with another {', '.join(changed)}: the numbers may differ in the last "
+                "digits from an uninterrupted run",
+                stacklevel=3,
+            )
+        model.load_state_dict(checkpoint.select(arrays, "model"))
+        optimizer.load_state_dict(checkpoint.select(arrays, "optimizer"), about["step"])
+        history = History(arrays["history.losses"].tolist(), arrays["history.seconds"].tolist())
+        self.cut_log(about["step"])
+        return history
+
+    def cut_log(self, steps: int) -> None:
+        """Drop rows of steps after the checkpoint: they are about to be made again."""
+        if self.log.exists():
+            lines = self.log.read_text().splitlines(keepends=True)
+            checkpoint.write_atomically(self.log, "".join(lines[: 1 + steps]).encode())
+
+
+def environment() -> dict[str, Any]:
+    """What the last digits of a result depend on: NumPy, its BLAS and the number of threads."""
+    blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    return {
+        "numpy": np.__version__,
+        "blas": [f"{pool['internal_api']} {pool['version']}" for pool in blas],
+        "blas_threads": [pool["num_threads"] for pool in blas],
+    }
+
+
+def fit(
+    model: Module,
+    recipe: Recipe,
+    batch_of: Callable[[np.random.Generator], Batch],
+    loss_of: Callable[[Batch], Tensor],
+    *,
+    run: Run | None = None,
+    resume: bool = False,
+    after_step: Callable[[int], None] | None = None,
+    title: str = "training",
+) -> History:
+    """Train `model` for recipe.steps steps and return the history.
+
+    batch_of draws a batch from the generator of the step; loss_of gives its scalar loss. With a
+    `run` there are a CSV log and a checkpoint every recipe.save_every steps; `resume` continues
+    from it. `after_step(steps_done)` is called after each step: to evaluate, or to stop by raising.
+    Raises DivergedError when the loss or a gradient is not finite.
+    """
+    optimizer = optim.AdamW(optim.decay_groups(model, recipe.weight_decay), recipe.lr)
+    history = History()
+    if run is not None and resume:
+        history = run.restore(model, optimizer, recipe)
+    log = open_log(run, fresh=not history.losses) if run else None
+    model.train()
+    spent = history.seconds[-1] if history.seconds else 0.0
+    started = time.perf_counter() - spent
+    bar = tqdm(total=recipe.steps, initial=len(history.losses), desc=title, unit="step")
+    try:
+        for step in range(len(history.losses), recipe.steps):
+            began = time.perf_counter()
+            optimizer.lr = optim.warmup_cosine(step, recipe.steps, recipe.lr, recipe.warmup)
+            loss, norm = train_step(model, optimizer, recipe, step, batch_of, loss_of)
+            now = time.perf_counter()
+            history.losses.append(loss)
+            history.seconds.append(now - started)
+            rate = recipe.batch_size * recipe.accumulate / (now - began)
+            bar.set_postfix_str(f"loss {loss:.3f}, {rate:,.0f} examples/s", refresh=False)
+            bar.update()
+            if log:
+                seconds = f"{now - started:.3f}"
+                lr = f"{optimizer.lr:.6g}"
+                log.row(step + 1, seconds, repr(loss), lr, f"{norm:.6g}", f"{rate:.1f}")
+            if run and ((step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps):
+                run.save(model, optimizer, recipe, history)
+            if after_step:
+                after_step(step + 1)
+    finally:
+        bar.close()
+        if log:
+            log.close()
+    model.eval()
+    return history
+
+
+def train_step(
+    model: Module,
+    optimizer: optim.Optimizer,
+    recipe: Recipe,
+    step: int,
+    batch_of: Callable[[np.random.Generator], Batch],
+    loss_of: Callable[[Batch], Tensor],
+) -> tuple[float, float]:
+    """One step in place; returns the loss and the joint length of the gradients before clipping."""
+    optimizer.zero_grad()
+    total = 0.0
+    for part in range(recipe.accumulate):
+        rng = np.random.default_rng(np.random.SeedSequence([recipe.seed, step, part]))
+        batch = batch_of(rng)
+        model.set_generator(rng)
+        loss = loss_of(batch) * (1.0 / recipe.accumulate)
+        loss.backward()
+        total += loss.item()
+    norm = optim.clip_grad_norm(model.parameters(), recipe.clip)
+    if not (math.isfinite(total) and math.isfinite(norm)):
+        raise DivergedError(explain_divergence(model, step, total))
+    optimizer.step()
+    if hasattr(model, "clamp"):
+        model.clamp()
+    return total, norm
+
+
+def explain_divergence(model: Module, step: int, loss: float) -> str:
+    """One line: which step, what the loss was, and the first parameter that is to blame."""
+    for name, parameter in model.named_parameters():
+        for what, array in (("value", parameter.data), ("gradient", parameter.grad)):
+            if array is not None and not np.isfinite(array).all():
+                return (
+                    f"training stopped at step {step + 1}: the loss is {loss:.4g} and the first "
+                    f"{what} that is not finite is that of {name}; the last checkpoint is kept "
+                    "(try a lower learning rate)"
+                )
+    return f"training stopped at step {step + 1}: the loss is {loss}; the last checkpoint is kept"
+
+
+class Log:
+    """log.csv, one row a step, on the disk as soon as it is written."""
+
+    def __init__(self, path: Path, fresh: bool) -> None:
+        self.file = open(path, "w" if fresh else "a", newline="", buffering=1)  # noqa: SIM115
+        self.writer = csv.writer(self.file)
+        if fresh:
+            self.writer.writerow(LOG_COLUMNS)
+
+    def row(self, *values: Any) -> None:
+        self.writer.writerow(values)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def open_log(run: Run, fresh: bool) -> Log:
+    """Raises InputError when the run's folder can't be written."""
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        return Log(run.log, fresh)
+    except OSError as error:
+        raise InputError(f"could not write {run.log}: {error.strerror}") from error
