@@ -65,7 +65,7 @@ def draw_all(scenes: Iterable[Scene]) -> np.ndarray:
 
 
 def masks(scene: Scene) -> np.ndarray:
-    """The visible part of every object, (objects, Y, X) bool: pixels that are more than half of it."""
+    """The visible part of every object, (objects, Y, X) bool: pixels more than half covered."""
     side = scene.size_px * SUPERSAMPLING
     found = np.empty((len(scene.objects), scene.size_px, scene.size_px), dtype=bool)
     for i, thing in enumerate(scene.objects):
