@@ -16,13 +16,11 @@ def parsed(svg):
 
 
 def lines(svg):
-    """The points (N, 2) of each drawn line, without the short ones of the legend."""
-    found = []
-    for line in parsed(svg).iter(f"{SVG}polyline"):
-        points = np.array([list(map(float, p.split(","))) for p in line.get("points").split()])
-        if not (points[:, 1] == 35.0).all():
-            found.append(points)
-    return found
+    """The points (N, 2) of each drawn line."""
+    return [
+        np.array([list(map(float, point.split(","))) for point in line.get("points").split()])
+        for line in parsed(svg).iter(f"{SVG}polyline")
+    ]
 
 
 def words(svg):
@@ -50,6 +48,17 @@ def test_several_lines_have_a_legend_and_one_has_none():
     assert set(values) <= set(words(svg))
     assert "var(--line-1" in svg and "var(--line-2" in svg and "var(--line-3" not in svg
     assert "only" not in words(show.curve([0, 1], {"only": [0, 1]}, "held out"))
+
+
+def test_a_legend_that_is_too_long_for_one_row_takes_two():
+    names = ["colour named right", "shape named right", "both named right", "guessing"]
+    svg = show.curve([0, 1], {name: [0, 1] for name in names}, "held out", width=340)
+    places = {
+        t.text: (float(t.get("x")), float(t.get("y"))) for t in parsed(svg).iter(f"{SVG}text")
+    }
+    assert len({places[name] for name in names}) == 4
+    assert all(places[name][0] + 7 * len(name) <= 340 for name in names)
+    assert max(places[name][1] for name in names) + 10 <= min(p[:, 1].min() for p in lines(svg))
 
 
 def test_seconds_are_written_under_the_steps():

@@ -58,13 +58,13 @@ def curve(
     lines = {name: np.asarray(line, dtype=np.float64) for name, line in values.items()}
     _check(steps, lines)
     low, high = y_range or _range(lines)
-    bottom = height - (34 if seconds is None else 52)
-    frame = Frame(steps[0], steps[-1], low, high, 46, width - 16, 52, bottom)
-    body = [_text(0, 16, title, "start", weight=600)]
+    styles = _styles(list(lines), faint)
+    legend, top = _legend(styles, width)
+    bottom = height - (30 if seconds is None else 48)
+    frame = Frame(steps[0], steps[-1], low, high, 46, width - 16, top, bottom)
+    body = [_text(0, 16, title, "start", weight=600), *legend]
     body += [_level(value, frame) for value in ticks(low, high)]
     body += _step_axis(frame, steps, seconds, most=max(2, width // 85))
-    styles = _styles(list(lines), faint)
-    body += _legend(styles)
     body += [_line(frame, steps, lines[name], style) for name, style in styles.items()]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
@@ -137,15 +137,19 @@ def _styles(names: Sequence[str], faint: Sequence[str]) -> dict[str, str]:
     return styles
 
 
-def _legend(styles: Mapping[str, str]) -> list[str]:
+def _legend(styles: Mapping[str, str], width: int) -> tuple[list[str], float]:
+    """A dash and a name for each line, in as many rows as they need, and where the rows end."""
     if len(styles) == 1:  # the title says what the one line is
-        return []
-    legend, x = [], 0.0
+        return [], 36.0
+    legend, x, y = [], 0.0, 38.0
     for name, style in styles.items():
-        legend.append(_polyline([(x, 35.0), (x + 20, 35.0)], style))
-        legend.append(_text(x + 26, 39, name, "start"))
-        x += 46 + 6.8 * len(name)
-    return legend
+        needed = 26 + 7 * len(name)
+        if x > 0 and x + needed > width:
+            x, y = 0.0, y + 19
+        legend.append(f'<path d="M{x:.0f} {y - 4:.0f}h20" style="fill:none;{style}"/>')
+        legend.append(_text(x + 26, y, name, "start"))
+        x += needed + 18
+    return legend, y + 18
 
 
 def _line(frame: Frame, steps: np.ndarray, line: np.ndarray, style: str) -> str:
