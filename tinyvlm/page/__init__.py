@@ -1,0 +1,30 @@
+"""museum.html: one file that shows what was trained, opens from disk and needs no network.
+
+rooms = [Gallery(...), SearchRoom(...), WordRoom(...), TrainingRoom(...), WayOut(...)]
+write("museum.html", page(Entrance(...), rooms, colophon="..."))
+
+A room is anything with `anchor`, `title` and `html()`; so a new section is one class.
+"""
+
+from tinyvlm.page.document import Room, page, write
+from tinyvlm.page.fragments import Exhibit, Hit, Search, WordMap
+from tinyvlm.page.rooms import Entrance, Gallery, Result, SearchRoom, WayOut, WordRoom
+from tinyvlm.page.training import Training, TrainingRoom
+
+__all__ = [
+    "Entrance",
+    "Exhibit",
+    "Gallery",
+    "Hit",
+    "Result",
+    "Room",
+    "Search",
+    "SearchRoom",
+    "Training",
+    "TrainingRoom",
+    "WayOut",
+    "WordMap",
+    "WordRoom",
+    "page",
+    "write",
+]

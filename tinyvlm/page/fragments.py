@@ -1,0 +1,182 @@
+"""What hangs on the walls: one value for each kind of thing, and one function that makes it HTML.
+
+Every text passes through `escape`. Pictures stand in the page at their own size, a few KB each, and
+are enlarged by the browser without smoothing: one sees the pixels that the model sees.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from tinyvlm import show
+
+HEAT_PX = 192  # longer side of a layer of light; the browser smooths it
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A picture, its true name, and what the model said."""
+
+    picture: np.ndarray  # (Y, X, 3) uint8
+    truth: str
+    answers: Sequence[tuple[str, float]]  # best first: name, probability
+
+    @property
+    def is_right(self) -> bool:
+        return self.answers[0][0] == self.truth
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One picture that a search brought up."""
+
+    picture: np.ndarray  # (Y, X, 3) uint8
+    truth: str
+    score: float  # cosine similarity
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Search:
+    """A sentence and the pictures nearest to it, best first."""
+
+    query: str
+    hits: Sequence[Hit]
+
+
+@dataclass(frozen=True)
+class WordMap:
+    """A picture and, for every word, the similarity of each of its patches with that word."""
+
+    picture: np.ndarray  # (Y, X, 3) uint8
+    words: Sequence[str]
+    heats: np.ndarray  # (words, rows, cols)
+
+    def __post_init__(self) -> None:
+        if len(self.words) == 0 or len(self.words) != len(self.heats):
+            raise ValueError(
+                f"WordMap: one heat (rows, cols) for each word, at least one, expected;"
+                f" got {len(self.words)} words and heats {np.shape(self.heats)}"
+            )
+
+
+def escape(text: str) -> str:
+    """Text made safe for HTML, in an element as in a quoted attribute."""
+    return html.escape(str(text), quote=True)
+
+
+def share(value: float) -> str:
+    """A measured share: 0.634 is 63 %, 0.021 is 2.1 %."""
+    percent = 100 * value
+    return f"{percent:.1f} %" if 0 < percent < 9.95 or 99.5 <= percent < 100 else f"{percent:.0f} %"
+
+
+def sureness(probability: float) -> str:
+    """A probability in whole percent that never claims certainty: at most >99 %, at least <1 %."""
+    if probability > 0.99:
+        return ">99 %"
+    return f"{100 * probability:.0f} %" if probability >= 0.01 else "<1 %"
+
+
+def framed(picture: np.ndarray, alt: str, layers: str = "", target: int = 128) -> str:
+    """A picture in a frame, enlarged by a whole factor to at most `target` CSS pixels.
+
+    layers: HTML that lies over the picture.
+    """
+    longest = max(picture.shape[:2])
+    large = longest > target
+    image = show.enlarge(picture, target) if large else Image.fromarray(picture)
+    side = target if large else target // longest * longest
+    width, height = image.size
+    return (
+        f'<div class="frame" style="--side:{side}px;--shape:{width}/{height}">'
+        f'<img class="picture" src="{show.data_uri(image)}" alt="{escape(alt)}"'
+        f' width="{width}" height="{height}">{layers}</div>'
+    )
+
+
+def exhibit(item: Exhibit, most: int = 3, target: int = 128) -> str:
+    """The picture in its frame and beside it the label: the best answers, and right or wrong."""
+    if item.is_right:
+        verdict = '<p class="verdict right">right</p>'
+    else:
+        verdict = f'<p class="verdict wrong">wrong: it is {escape(item.truth)}</p>'
+    bars = "".join(_answer(*answer, item.truth) for answer in item.answers[:most])
+    return (
+        f'<figure class="exhibit">{framed(item.picture, item.truth, target=target)}'
+        f'<figcaption class="label"><ol class="answers">{bars}</ol>{verdict}</figcaption></figure>'
+    )
+
+
+def _answer(name: str, probability: float, truth: str) -> str:
+    kind = ' class="true"' if name == truth else ""
+    return (
+        f"<li{kind}><span>{escape(name)}</span> <span>{sureness(probability)}</span>"
+        f'<i style="--p:{probability:.3f}"></i></li>'
+    )
+
+
+def search(item: Search) -> str:
+    """The sentence, how many of its pictures are right, and the pictures in order."""
+    right = sum(hit.is_right for hit in item.hits)
+    hits = "".join(_hit(hit) for hit in item.hits)
+    return (
+        f'<article class="search"><h3>“{escape(item.query)}”</h3>'
+        f"<p>{right} of {len(item.hits)} right</p><ol>{hits}</ol></article>"
+    )
+
+
+def _hit(hit: Hit) -> str:
+    kind, word = ("right", "right") if hit.is_right else ("wrong", escape(hit.truth))
+    return (
+        f'<li>{framed(hit.picture, hit.truth)}<p class="label">'
+        f'<span class="verdict {kind}">{word}</span> <span>{hit.score:.2f}</span></p></li>'
+    )
+
+
+def word_map(item: WordMap) -> str:
+    """The picture with one layer of light a word, and the words as buttons below.
+
+    The word whose heat has the sharpest peak is lit at first, also where scripts don't run.
+    """
+    heats = np.asarray(item.heats, dtype=np.float64)  # (words, rows, cols)
+    peaks = heats.max(axis=(1, 2)) - np.median(heats, axis=(1, 2))
+    first = int(peaks.argmax())
+    layers, buttons = [], []
+    for i, (word, heat) in enumerate(zip(item.words, heats, strict=True)):
+        lit = " lit" if i == first else ""
+        layers.append(f'<img class="heat{lit}" src="{_heat_uri(item.picture, heat)}" alt="">')
+        buttons.append(
+            f'<button type="button" aria-pressed="{str(i == first).lower()}"'
+            f' data-says="{escape(says(word, heat))}">{escape(word)}</button>'
+        )
+    sentence = " ".join(item.words)
+    return (
+        f'<figure class="words">{framed(item.picture, sentence, "".join(layers), target=256)}'
+        f'<figcaption><div class="sentence" role="group" aria-label="words">{" ".join(buttons)}'
+        f'</div><p class="says" aria-live="polite">{escape(says(item.words[first], heats[first]))}'
+        "</p></figcaption></figure>"
+    )
+
+
+def says(word: str, heat: np.ndarray) -> str:
+    """What the light shows, in words: where it is brightest, and the range of its values."""
+    row, col = np.unravel_index(heat.argmax(), heat.shape)
+    down = ("top", "", "bottom")[int(3 * row // heat.shape[0])]
+    across = ("left", "", "right")[int(3 * col // heat.shape[1])]
+    place = (
+        f"at the {down} {across}".replace("  ", " ").strip() if down or across else "in the middle"
+    )
+    numbers = f"{heat.min():.2f} to {heat.max():.2f}".replace("-", "−")
+    return f"“{word}” is brightest {place}; similarity {numbers}"
+
+
+def _heat_uri(picture: np.ndarray, heat: np.ndarray) -> str:
+    height, width = picture.shape[:2]
+    longest = max(height, width)
+    size = (max(1, HEAT_PX * width // longest), max(1, HEAT_PX * height // longest))
+    layer = show.veil(heat, size).quantize(64, method=Image.Quantize.FASTOCTREE)
+    return show.data_uri(layer)  # a quarter of the bytes of the unquantised layer
