@@ -79,9 +79,16 @@ class CLIP(Module):
 
     def forward(self, images: Tensor, ids: Array) -> Tensor:
         """images (B, C, Y, X), ids (M, T) -> logits (B, M): each picture against each text."""
-        x = self.encode_image(images)  # (B, E)
-        y = self.encode_text(ids)  # (M, E)
+        return self.logits(self.encode_image(images), self.encode_text(ids))  # (B, M)
+
+    def logits(self, x: Tensor, y: Tensor) -> Tensor:
+        """Unit vectors x (B, E) of pictures and y (M, E) of texts -> e^s times cosines (B, M)."""
         return self.logit_scale.exp() * (x @ y.T)  # (B, M)
+
+    @property
+    def scale(self) -> float:
+        """The temperature e^s as a number."""
+        return math.exp(self.logit_scale.item())
 
     def encode_image(self, images: Tensor) -> Tensor:
         """(B, C, Y, X) -> unit vectors (B, E)."""

@@ -1,0 +1,1 @@
+"""How the models of this project are trained: data, batch, loss and settings (layer 7)."""

@@ -1,0 +1,136 @@
+"""CLIP on one-object pictures of TinyMuseum (layer 7): 38 colour-shape pairs seen, 10 withheld.
+
+Each picture of a batch brings two sentences: one that names its colour and shape ("a red star on
+the left") and one that names the shape alone. A sentence is a positive of every picture of the
+batch that it is true of. What else was tried stands in data/results/notes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinyvlm import images, zero_shot
+from tinyvlm.blocks.text import TextConfig
+from tinyvlm.blocks.vit import ViTConfig
+from tinyvlm.datasets import museum
+from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss
+from tinyvlm.parallel import blas_threads, default_threads, in_shards
+from tinyvlm.tensor import Tensor
+from tinyvlm.text import WordTokenizer
+from tinyvlm.train import History, Recipe, Run, fit
+
+PICTURES = 6000
+STEPS = 600
+LENGTH = 24  # T, tokens a sentence
+
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # pictures (B, Y, X, C), ids (M, T), positives
+
+
+def tokenizer() -> WordTokenizer:
+    """Every word the museum can say."""
+    return WordTokenizer(museum.WORDS)
+
+
+def build(seed: int) -> CLIP:
+    """The museum's CLIP, untrained."""
+    words = tokenizer()
+    text = TextConfig(vocab_size=words.vocab_size, eos_id=words.eos_id, length=LENGTH)
+    return CLIP(CLIPConfig(ViTConfig(), text), np.random.default_rng(seed))
+
+
+@dataclass
+class TrainingSet:
+    """The training pictures, in memory, and how a batch is drawn from them.
+
+    control: None, or one of the two controls that a proof needs.
+      "shuffled"  every picture gets the sentences of another one
+      "black"     every picture is black
+    """
+
+    seed: int
+    control: str | None = None
+    count: int = PICTURES
+    scenes: list[museum.Scene] = field(init=False)
+    pictures: np.ndarray = field(init=False)  # (count, Y, X, C) uint8
+
+    def __post_init__(self) -> None:
+        self.words = tokenizer()
+        self.scenes = list(museum.Museum(split="train", seed=self.seed).scenes(self.count))
+        self.pictures = museum.draw_all(self.scenes)
+        if self.control == "shuffled":
+            order = np.random.default_rng(self.seed).permutation(self.count)
+            self.pictures = self.pictures[order]
+        elif self.control == "black":
+            self.pictures = np.zeros_like(self.pictures)
+
+    def batch(self, size: int, rng: np.random.Generator) -> Batch:
+        """`size` pictures and 2 * size sentences."""
+        chosen = rng.integers(self.count, size=size)
+        scenes = [self.scenes[i] for i in chosen]
+        sentences = [museum.caption(s, rng, kind) for kind in ("full", "shape") for s in scenes]
+        ids = self.words.batch([sentence.text for sentence in sentences], LENGTH)
+        return self.pictures[chosen], ids, museum.truth(sentences, scenes)
+
+
+def train(
+    data: TrainingSet,
+    steps: int = STEPS,
+    *,
+    threads: int | None = None,
+    run: Run | None = None,
+    resume: bool = False,
+    after_step: Callable[[CLIP, int], None] | None = None,
+) -> tuple[CLIP, History]:
+    """Train a CLIP on `data`; threads None means all cores."""
+    model = build(data.seed)
+    recipe = Recipe(steps=steps, seed=data.seed)
+    threads = threads or default_threads()
+
+    def loss_of(batch: Batch) -> Tensor:
+        pictures, ids, positives = batch
+        x = in_shards(lambda p: model.encode_image(Tensor(p)), images.to_model(pictures), threads)
+        y = in_shards(model.encode_text, ids, threads)
+        return clip_loss(model.logits(x, y), positives)
+
+    with blas_threads(1):
+        history = fit(
+            model,
+            recipe,
+            lambda rng: data.batch(recipe.batch_size, rng),
+            loss_of,
+            run=run,
+            resume=resume,
+            after_step=(lambda step: after_step(model, step)) if after_step else None,
+            title="CLIP on the museum",
+        )
+    return model, history
+
+
+LABELS = [f"{color} {shape}" for color in museum.COLORS for shape in museum.SHAPES]
+
+
+def name_pictures(model: CLIP, pictures: np.ndarray) -> np.ndarray:
+    """Pictures (B, Y, X, C) -> (B, 48) probabilities over LABELS, zero-shot."""
+    classes = zero_shot.classifier(model, tokenizer(), LABELS, zero_shot.MUSEUM_TEMPLATES, LENGTH)
+    vectors = zero_shot.embed_pictures(model, pictures)
+    return zero_shot.probabilities(vectors, classes, model.scale)
+
+
+def accuracy(
+    model: CLIP, scenes: tuple[museum.Scene, ...], black: bool = False
+) -> dict[str, float]:
+    """48-way zero-shot accuracy on one-object scenes: colour, shape, and both at once (joint)."""
+    pictures = museum.draw_all(scenes)
+    if black:
+        pictures = np.zeros_like(pictures)
+    said = name_pictures(model, pictures).argmax(axis=1)
+    truth = np.array([LABELS.index(" ".join(scene.objects[0].pair)) for scene in scenes])
+    shapes = len(museum.SHAPES)
+    return {
+        "colour": float(np.mean(said // shapes == truth // shapes)),
+        "shape": float(np.mean(said % shapes == truth % shapes)),
+        "joint": float(np.mean(said == truth)),
+    }
