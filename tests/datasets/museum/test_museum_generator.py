@@ -86,6 +86,14 @@ def test_size_words_leave_a_gap():
     assert 10.6 - 1e-3 <= min(radii[None]) <= max(radii[None]) <= 11.4 + 1e-3
 
 
+def test_crowded_pictures_have_no_smaller_objects():
+    radii = {1: [], 2: [], 3: []}
+    for scene in museum.Museum(SEVERAL).scenes(1500):
+        radii[len(scene.objects)] += [each.radius for each in scene.objects]
+    for each in radii.values():  # uniform on 8 to 10: the mean of 500 has a deviation of 0.026
+        assert np.mean(each) == pytest.approx(9, abs=0.08)
+
+
 def test_rel_split_exchanges_two_objects():
     split = museum.Museum(SEVERAL, "test_rel")
     for k in range(20):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyvlm.datasets.museum import drawing
-from tinyvlm.datasets.museum.scene import DECIMALS, SEEN, WITHHELD, Object, Scene, relation
+from tinyvlm.datasets.museum.scene import DECIMALS, MOUNTS, SEEN, WITHHELD, Object, Scene, relation
 from tinyvlm.errors import InputError
 
 SPLITS = {
@@ -120,8 +120,11 @@ class Museum:
     def _objects(self, scene: Scene, rng: np.random.Generator) -> tuple[Object, ...]:
         fewest, most = self._count
         count = int(rng.integers(fewest, most + 1))
+        smallest, largest = self.config.radius
+        # Drawn once: if a restart drew new radii, crowded pictures would favour small objects.
+        radii = rng.uniform(smallest, largest, size=count).tolist()
         for _ in range(RESTARTS):
-            places = self._places(count, rng)
+            places = self._places(radii, rng)
             if places is None:
                 continue
             objects = self._dress(places, rng)
@@ -133,28 +136,27 @@ class Museum:
             ):
                 continue
             return objects
-        smallest, largest = self.config.radius
         raise InputError(
             f"{count} objects of radius {smallest:g} to {largest:g} don't fit on a picture of "
             f"{scene.size_px} px (split {self.split}); take a smaller radius or a larger size"
         )
 
     def _places(
-        self, count: int, rng: np.random.Generator
+        self, radii: list[float], rng: np.random.Generator
     ) -> list[tuple[float, float, float]] | None:
-        """(x, y, radius) of `count` objects that keep a pixel between them, or None."""
+        """(x, y, radius) of objects that keep a pixel between them, or None."""
         size = self.config.size
         apart = 0.6 if self.config.level == 2 else 1.0
         places: list[tuple[float, float, float]] = []
         for _ in range(TRIES):
-            radius = rng.uniform(*self.config.radius)
+            radius = radii[len(places)]
             x, y = rng.uniform(radius + 0.5, size - radius - 0.5, size=2).tolist()
             if all(
                 (x - x2) ** 2 + (y - y2) ** 2 > (apart * (radius + radius2 + 1)) ** 2
                 for x2, y2, radius2 in places
             ):
                 places.append((x, y, radius))
-            if len(places) == count:
+            if len(places) == len(radii):
                 return places
         return None
 
@@ -166,9 +168,7 @@ class Museum:
         for z, ((color, shape), (x, y, radius)) in enumerate(zip(pairs, places, strict=True)):
             textures = self.config.textures
             texture = textures[0] if len(textures) == 1 else textures[rng.integers(len(textures))]
-            mount = (
-                ("none", "frame", "plinth")[rng.integers(3)] if self.config.level >= 1 else "none"
-            )
+            mount = MOUNTS[rng.integers(3)] if self.config.level >= 1 else "none"
             objects.append(
                 Object(
                     color=color,

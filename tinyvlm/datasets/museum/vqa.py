@@ -12,6 +12,9 @@
                is the red circle bigger than the blue square         no
     position   where is the red circle               top left
 
+Balanced for pictures of one to three objects (SEVERAL_OBJECTS). On ONE_OBJECT pictures the types
+"relation" and "is bigger" can't be asked, and most objects stand in the middle.
+
 Outside test_comp a withheld pair is never named, neither in a question nor in an answer. Every
 question comes with the answers of ten pseudo-annotators, as VQA v2 has them: eight give the answer,
 one a synonym where there is one, one is wrong.
