@@ -1,0 +1,42 @@
+"""What a time depends on: the processor, the versions, and what else is running (layer 8)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+from tinyvlm.parallel import default_threads
+
+
+def machine() -> str:
+    """The processor's name and how many of them this process may use."""
+    return f"{processor()}, {default_threads()} processors, {platform.system()}"
+
+
+def processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that compute; a package that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in ("tinyvlm", "numpy", "torch"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def load() -> float | None:
+    """How many processes wanted a processor, averaged over the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
