@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,12 @@ import safetensors
 import safetensors.numpy
 
 from tinyvlm.errors import InputError
+from tinyvlm.models.clip import CLIP, CLIPConfig
+from tinyvlm.text import Tokenizer, tokenizer_from_json
 
 FORMAT = "tinyvlm-1"
+MODELS = {"clip": (CLIP, CLIPConfig)}
+WEIGHTS = Path(__file__).parents[1] / "data" / "weights"  # of a clone; a wheel has none
 
 
 def save(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], about: dict[str, Any]) -> None:
@@ -96,3 +100,52 @@ def config_from_json(kind: type, values: Mapping[str, Any]) -> Any:
         )
     except TypeError as error:
         raise InputError(f"the checkpoint's {kind.__name__} does not fit: {error}") from error
+
+
+def describe(
+    model: CLIP, tokenizer: Tokenizer, templates: Sequence[str], trained_on: str
+) -> dict[str, Any]:
+    """What a file must say so that load_model can build the model again."""
+    kind = next(name for name, (cls, _) in MODELS.items() if type(model) is cls)
+    return {
+        "kind": kind,
+        "config": config_to_json(model.config),
+        "tokenizer": tokenizer.to_json(),
+        "templates": list(templates),
+        "trained_on": trained_on,
+    }
+
+
+def save_model(path: str | os.PathLike, model: CLIP, about: dict[str, Any]) -> None:
+    """The weights alone, without the optimizer: a third of a training checkpoint."""
+    save(path, {f"model.{name}": a for name, a in model.state_dict().items()}, about)
+
+
+def load_model(path: str | os.PathLike) -> tuple[CLIP, Tokenizer, dict[str, Any]]:
+    """Build the model that a checkpoint describes: (model, tokenizer, about).
+
+    Raises InputError when the file is no checkpoint or does not fit what it describes.
+    """
+    arrays, about = load(path)
+    try:
+        cls, config_class = MODELS[about["kind"]]
+        config = config_from_json(config_class, about["config"])
+        tokenizer = tokenizer_from_json(about["tokenizer"])
+        model = cls(config, np.random.default_rng(0))
+        model.load_state_dict(select(arrays, "model"))
+    except KeyError as error:
+        raise InputError(f"{path}: its description lacks or does not know {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    return model.eval(), tokenizer, about
+
+
+def shipped(name: str) -> Path:
+    """The file of a model that comes with a clone. Raises InputError where there is none."""
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.exists():
+        raise InputError(
+            f"{path} is missing; use a clone of the repository, or train one with: "
+            "python -m tinyvlm train clip"
+        )
+    return path

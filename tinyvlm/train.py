@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -147,7 +148,13 @@ def fit(
     model.train()
     spent = history.seconds[-1] if history.seconds else 0.0
     started = time.perf_counter() - spent
-    bar = tqdm(total=recipe.steps, initial=len(history.losses), desc=title, unit="step")
+    bar = tqdm(
+        total=recipe.steps,
+        initial=len(history.losses),
+        desc=title,
+        unit="step",
+        mininterval=0.1 if sys.stderr.isatty() else 10,  # a log file needs no film
+    )
     try:
         for step in range(len(history.losses), recipe.steps):
             began = time.perf_counter()

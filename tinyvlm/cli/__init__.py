@@ -1,0 +1,35 @@
+"""The command line (layer 9): one file a command, each with `add(commands)` and `run(arguments)`.
+
+A command imports what it needs inside `run`, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tinyvlm.errors import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 2 with one line on stderr when the input was wrong."""
+    from tinyvlm.cli import bench, demo, doctor, prove, train, zero_shot
+
+    parser = argparse.ArgumentParser(
+        prog="python -m tinyvlm",
+        description="Vision-language models from scratch. Start with: python -m tinyvlm demo",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (demo, train, zero_shot, prove, bench, doctor):
+        command.add(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except InputError as error:
+        print(f"tinyvlm: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ntinyvlm: stopped; a run with checkpoints continues with --resume", file=sys.stderr)
+        return 130
+    return 0

@@ -9,6 +9,7 @@ The layout is that of Hugging Face's imagefolder. Nothing outside ROOT is read: 
 paths and links that lead out of it raise InputError. Pictures are decoded when asked for.
 """
 
+import copy
 import csv
 import json
 import operator
@@ -101,6 +102,19 @@ class ClassFolder(Folder):
             else:
                 self.skipped.append((folder, "no pictures in it"))
         return found
+
+    def only(self, classes: Sequence[str]) -> "ClassFolder":
+        """The same folder with these classes alone, numbered in the order given."""
+        unknown = [name for name in classes if name not in self.classes]
+        if unknown:
+            raise InputError(f"{_quote(self.root)} has no class {unknown[0]!r}")
+        chosen = copy.copy(self)
+        chosen.classes = list(classes)
+        names = [self.classes[label] for label in self.labels]
+        kept = [i for i, name in enumerate(names) if name in classes]
+        chosen.paths = [self.paths[i] for i in kept]
+        chosen.labels = np.array([chosen.classes.index(names[i]) for i in kept], np.int64)
+        return chosen
 
     def _facts(self, index: int) -> dict:
         return {"label": int(self.labels[index])}

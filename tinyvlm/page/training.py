@@ -18,7 +18,9 @@ class Training:
     steps: Sequence[int] | np.ndarray  # (N,)
     losses: Sequence[float] | np.ndarray  # (N,)
     seconds: Sequence[float] | np.ndarray  # (N,), since the start
-    batch: int  # pairs a step
+    batch: int  # pictures a step
+    sentences: int  # a step
+    no_clue: float  # the loss of a model that takes every pair to be equally likely
     parameters: int
     machine: str  # e.g. "2 processor cores"
     checked: Sequence[int] | np.ndarray = ()  # (K,) steps at which held-out pictures were named
@@ -43,10 +45,10 @@ class TrainingRoom:
         run = self.training
         start, end = run.losses[0], float(np.mean(run.losses[-25:]))
         text = f"""<div class="walltext">
-<p>At every step the model saw {run.batch} pictures and {run.batch} sentences and had to find out
-which belong together. The loss says how badly that went: {start:.2f} at the first step,
+<p>At every step the model saw {run.batch} pictures and {run.sentences} sentences and had to find
+out which belong together. The loss says how badly that went: {start:.2f} at the first step,
 {end:.2f} over the last {min(25, len(run.losses))}. A model that takes every pair to be equally
-likely has {np.log(run.batch):.2f}.</p>
+likely has {run.no_clue:.2f}.</p>
 <p>{int(run.steps[-1]):,} steps in {run.seconds[-1]:.0f} seconds on {escape(run.machine)}.</p>
 </div>"""
         charts = [self._losses] + ([self._accuracies] if len(run.checked) else [])

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from tinyvlm import images, zero_shot
+from tinyvlm import checkpoint, images, zero_shot
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.datasets import museum
@@ -22,7 +23,7 @@ from tinyvlm.tensor import Tensor
 from tinyvlm.text import WordTokenizer
 from tinyvlm.train import History, Recipe, Run, fit
 
-PICTURES = 6000
+PICTURES = 20_000
 STEPS = 600
 LENGTH = 24  # T, tokens a sentence
 
@@ -107,6 +108,12 @@ def train(
             title="CLIP on the museum",
         )
     return model, history
+
+
+def about(model: CLIP) -> dict[str, Any]:
+    """What its checkpoint says."""
+    trained_on = "one-object pictures of TinyMuseum, ten colour-shape pairs withheld"
+    return checkpoint.describe(model, tokenizer(), zero_shot.MUSEUM_TEMPLATES, trained_on)
 
 
 LABELS = [f"{color} {shape}" for color in museum.COLORS for shape in museum.SHAPES]

@@ -1,0 +1,7 @@
+"""`python -m tinyvlm`: one command a file in cli/."""
+
+import sys
+
+from tinyvlm.cli import main
+
+sys.exit(main())

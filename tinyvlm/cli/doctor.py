@@ -1,0 +1,85 @@
+"""`doctor`: what this machine has, what is missing, and the line that installs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import platform
+import sys
+from typing import Any
+
+from tinyvlm.cli.arguments import add_command
+
+EXAMPLES = "  python -m tinyvlm doctor"
+PACKAGES = {  # what each is for, and how it is installed
+    "numpy": ("arrays", "-e ."),
+    "pillow": ("picture files", "-e ."),
+    "tqdm": ("progress bars", "-e ."),
+    "safetensors": ("checkpoints", "-e ."),
+    "threadpoolctl": ("BLAS threads", "-e ."),
+    "pytest": ("the tests", "-e '.[test]'"),
+    "hypothesis": ("the tests", "-e '.[test]'"),
+    "jupyter": ("the lessons as notebooks", "-e '.[lessons]'"),
+    "matplotlib": ("pictures in the lessons", "-e '.[lessons]'"),
+    "jupytext": ("the lessons as notebooks", "-e '.[lessons]'"),
+    "torch": ("the other side of `bench cpu`", "torch --index-url .../cpu"),
+}
+
+
+def add(commands: Any) -> None:
+    parser = add_command(commands, "doctor", "say what is installed and what is missing", EXAMPLES)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tinyvlm.parallel import default_threads
+
+    print(f"Python      {platform.python_version()} at {sys.executable}")
+    print(f"machine     {platform.system()} {platform.machine()}, {default_threads()} threads")
+    for line in blas_lines():
+        print(line)
+    missing = []
+    for name, (purpose, install) in PACKAGES.items():
+        version = installed_version(name)
+        print(f"{name:<12}{version or 'not installed':<16}{purpose}")
+        if version is None:
+            missing.append((name, install))
+    for line in gpu_lines():
+        print(line)
+    for name, install in missing:
+        print(f"to get {name}: {sys.executable} -m pip install {install}")
+
+
+def blas_lines() -> list[str]:
+    """NumPy's BLAS, its kernels and its threads."""
+    import numpy as np  # noqa: F401  # its BLAS is loaded with it
+    import threadpoolctl
+
+    pools = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+    if not pools:
+        return ["BLAS        unknown to threadpoolctl (Accelerate on macOS, perhaps)"]
+    return [
+        f"BLAS        {p['internal_api']} {p['version']}, {p.get('architecture', '?')} kernels, "
+        f"{p['num_threads']} threads"
+        for p in pools
+    ]
+
+
+def installed_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def gpu_lines() -> list[str]:
+    """CuPy and the GPU, or what is missing. The only command that imports CuPy to look."""
+    from tinyvlm import backend
+
+    problem = backend.gpu_problem()
+    if problem:
+        return [f"GPU         not used: {problem}"]
+    import cupy  # type: ignore[import-not-found]
+
+    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    return [f"GPU         {name}, CuPy {cupy.__version__}"]

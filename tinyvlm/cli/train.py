@@ -1,0 +1,103 @@
+"""`train clip`: on the museum, or on a folder of the user's pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tinyvlm.cli.arguments import add_command, add_seed, add_threads, positive
+
+EXAMPLES = """\
+  python -m tinyvlm train clip                        on the museum, about a minute
+  python -m tinyvlm train clip --data my_photos       my_photos/CLASS/*.jpg, or with metadata.csv
+  python -m tinyvlm train clip --data my_photos --resume"""
+
+
+def add(commands: Any) -> None:
+    parser = add_command(commands, "train", "train a model from random numbers", EXAMPLES)
+    parser.add_argument("model", choices=["clip"], help="what to train")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="pictures to learn from")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where checkpoint and log go")
+    parser.add_argument("--steps", type=positive, help="default: 600, with --data 4000")
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint")
+    add_seed(parser)
+    add_threads(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    out = arguments.out
+    if arguments.data is None:
+        train_on_museum(arguments, out or Path("runs/clip-museum"))
+    else:
+        train_on_folder(arguments, out or Path("runs") / f"clip-{arguments.data.resolve().name}")
+
+
+def train_on_museum(arguments: argparse.Namespace, out: Path) -> None:
+    from tinyvlm.datasets import museum
+    from tinyvlm.recipes import clip_museum
+    from tinyvlm.train import Run
+
+    data = clip_museum.TrainingSet(arguments.seed)
+    model, _ = clip_museum.train(
+        data,
+        arguments.steps or clip_museum.STEPS,
+        threads=arguments.threads,
+        run=Run(out, clip_museum.about(clip_museum.build(arguments.seed))),
+        resume=arguments.resume,
+    )
+    frozen = museum.museum_eval_v1()
+    results = {
+        "seen": clip_museum.accuracy(model, frozen.seen),
+        "held_out": clip_museum.accuracy(model, frozen.withheld),
+    }
+    for name, result in results.items():
+        print(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in result.items()))
+    measured = {"evaluation": frozen.name, "seed": arguments.seed, "results": results}
+    save_and_say(out, model, clip_museum.about(model) | measured)
+
+
+def train_on_folder(arguments: argparse.Namespace, out: Path) -> None:
+    from tinyvlm.datasets.folder import ClassFolder, open_folder
+    from tinyvlm.recipes import clip_folder
+    from tinyvlm.train import Recipe, Run
+
+    splits = open_folder(arguments.data)
+    data = clip_folder.FolderSet(splits.train)
+    report_skipped(splits.train.skipped)
+    model = clip_folder.build(data, arguments.seed)
+    recipe = Recipe(steps=arguments.steps or clip_folder.STEPS, seed=arguments.seed)
+    clip_folder.train(
+        model,
+        data,
+        recipe,
+        threads=arguments.threads,
+        run=Run(out, clip_folder.about(model, data)),
+        resume=arguments.resume,
+    )
+    if isinstance(splits.test, ClassFolder):
+        result = clip_folder.accuracy(model, data.words, splits.test)
+        chance = 1 / len(splits.test.classes)
+        print(f"test pictures named rightly: {result:.3f} (chance {chance:.3f})")
+    save_and_say(out, model, clip_folder.about(model, data))
+
+
+def report_skipped(skipped: list[tuple[Path, str]]) -> None:
+    """Name the pictures that could not be used; the first ten, and how many more."""
+    if skipped:
+        print(f"skipped {len(skipped)} unreadable pictures:")
+        for path, reason in skipped[:10]:
+            print(f"  {path}: {reason}")
+        if len(skipped) > 10:
+            print(f"  and {len(skipped) - 10} more")
+
+
+def save_and_say(out: Path, model: Any, about: dict[str, Any]) -> None:
+    """Write the weights alone beside the checkpoint, and say how to use them."""
+    from tinyvlm import checkpoint
+
+    path = out / "model.safetensors"
+    checkpoint.save_model(path, model, about)
+    print(f"the model is in {path}; use it with:")
+    print(f'  python -m tinyvlm zero-shot PICTURE "a label" "another label" --model {path}')

@@ -1,0 +1,183 @@
+"""The demo's tour: train on the museum, name held-out pictures, search, write the page (8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tinyvlm import images, page, zero_shot
+from tinyvlm.datasets import museum
+from tinyvlm.models.clip import CLIP, patch_similarity
+from tinyvlm.parallel import default_threads
+from tinyvlm.recipes import clip_museum
+from tinyvlm.tensor import Tensor
+from tinyvlm.train import History, Recipe
+
+SEARCHES = ("a red star", "a blue circle on the left", "a triangle in the top right", "a big cross")
+SHOWN = 18  # held-out pictures in the gallery
+SEARCHED = 500  # pictures
+FOUND = 6  # pictures a search shows
+CHECK_EVERY = 50  # steps
+COMMANDS = [
+    (
+        'python -m tinyvlm zero-shot my.png "red star" "blue circle"',
+        "ask it about a picture of your own",
+    ),
+    ("python -m tinyvlm train clip --data my_photos", "train on folders of your own photographs"),
+    ("python -m tinyvlm prove clip --seed 0", "measure it against its controls"),
+    ("python -m tinyvlm doctor", "see what this machine has"),
+]
+LESSONS = [
+    ("lessons/02_autograd", "tensors that remember, and the walk back"),
+    ("lessons/07_patches_and_vit", "a picture as a row of tokens"),
+    ("lessons/09_clip", "pictures and sentences in one space"),
+]
+
+
+def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
+    """Everything `python -m tinyvlm demo` does; about a minute on two cores."""
+    print("Making the museum: 20,000 pictures of one coloured shape each, with sentences ...")
+    data = clip_museum.TrainingSet(seed)
+    frozen = museum.museum_eval_v1()
+    checked: list[int] = []
+    joint: list[float] = []
+
+    def check(model: CLIP, step: int) -> None:
+        if step % CHECK_EVERY == 0 or step == steps:
+            checked.append(step)
+            joint.append(clip_museum.accuracy(model, frozen.withheld)["joint"])
+
+    print("Training a CLIP on them from random numbers ...")
+    model, history = clip_museum.train(data, steps, threads=threads, after_step=check)
+    results = [
+        page.Result(name, len(scenes), r["colour"], r["shape"], r["joint"])
+        for name, scenes in (
+            ("pairs never seen together", frozen.withheld),
+            ("pairs seen in training", frozen.seen),
+        )
+        for r in [clip_museum.accuracy(model, scenes)]
+    ]
+    for result in results:
+        print(
+            f"{result.name}: colour {result.colour:.3f}, shape {result.shape:.3f}, "
+            f"both {result.both:.3f} of {result.pictures} pictures (chance 0.021)"
+        )
+    exhibits = gallery(model, frozen.withheld)
+    for exhibit in exhibits[:5]:
+        label, sureness = exhibit.answers[0]
+        print(f"  a picture of {exhibit.truth}: it says {label}, {sureness:.0%} sure")
+    searches = search(model)
+    for found in searches:
+        right = sum(hit.is_right for hit in found.hits)
+        print(f"  search {found.query!r}: {right} of the first {len(found.hits)} are right")
+    write_page(out, model, data, history, (checked, joint), results, exhibits, searches)
+    print(f"wrote {out}: open it in a browser")
+
+
+def gallery(model: CLIP, scenes: tuple[museum.Scene, ...]) -> list[page.Exhibit]:
+    """Held-out pictures with the three likeliest names."""
+    # The frozen scenes come in the museum's own random order.
+    chosen = scenes[:SHOWN]
+    pictures = museum.draw_all(chosen)
+    sureness = clip_museum.name_pictures(model, pictures)
+    return [
+        page.Exhibit(
+            picture,
+            museum.with_article(" ".join(scene.objects[0].pair)),
+            [
+                (museum.with_article(clip_museum.LABELS[i]), float(row[i]))
+                for i in np.argsort(-row)[:3]
+            ],
+        )
+        for scene, picture, row in zip(chosen, pictures, sureness, strict=True)
+    ]
+
+
+def search(model: CLIP) -> list[page.Search]:
+    """The pictures nearest to each sentence, among new ones with seen and withheld pairs."""
+    scenes = [*museum.Museum(split="test_iid", seed=1).scenes(SEARCHED // 2)]
+    scenes += museum.Museum(split="test_comp", seed=1).scenes(SEARCHED - len(scenes))
+    pictures = museum.draw_all(scenes)
+    vectors = zero_shot.embed_pictures(model, pictures)
+    queries = zero_shot.embed_texts(model, clip_museum.tokenizer(), SEARCHES, clip_museum.LENGTH)
+    found = []
+    for text, scores in zip(SEARCHES, queries @ vectors.T, strict=True):
+        facts = museum.parse(text)
+        hits = [
+            page.Hit(
+                pictures[i],
+                museum.with_article(" ".join(scenes[i].objects[0].pair)),
+                float(scores[i]),
+                facts is not None and museum.is_true(facts, scenes[i]),
+            )
+            for i in np.argsort(-scores)[:FOUND]
+        ]
+        found.append(page.Search(text, hits))
+    return found
+
+
+def word_maps(model: CLIP, scenes: tuple[museum.Scene, ...]) -> list[page.WordMap]:
+    """For some pictures, the similarity of every patch with the colour, the shape, and both.
+
+    A word's vector is the mean over all sentences "a COLOUR SHAPE" that have the word, less the
+    mean over all of them: what the word adds.
+    """
+    words = clip_museum.tokenizer()
+    ids = words.batch([museum.with_article(label) for label in clip_museum.LABELS], 24)
+    maps = []
+    for scene in scenes:
+        picture = museum.draw(scene)
+        heat = patch_similarity(model, Tensor(images.to_model(picture[None])), ids)[0]
+        heat = heat - heat.mean(axis=0)  # (48, rows, columns)
+        color, shape = scene.objects[0].pair
+        named = [color, shape]
+        heats = [heat[[w in label.split() for label in clip_museum.LABELS]].mean(0) for w in named]
+        maps.append(page.WordMap(picture, named, np.stack(heats)))
+    return maps
+
+
+def write_page(
+    out: Path,
+    model: CLIP,
+    data: clip_museum.TrainingSet,
+    history: History,
+    checks: tuple[list[int], list[float]],
+    results: list[page.Result],
+    exhibits: list[page.Exhibit],
+    searches: list[page.Search],
+) -> None:
+    """museum.html from what was measured."""
+    batch = Recipe(steps=1).batch_size
+    choices = len(clip_museum.LABELS)
+    training = page.Training(
+        steps=np.arange(1, len(history.losses) + 1),
+        losses=history.losses,
+        seconds=history.seconds,
+        batch=batch,
+        sentences=2 * batch,
+        no_clue=(np.log(2 * batch) + np.log(batch)) / 2,
+        parameters=model.parameter_count(),
+        machine=f"{default_threads()} processor cores",
+        checked=checks[0],
+        accuracies={"pairs never seen together": checks[1]},
+        chance=1 / choices,
+    )
+    example = museum.caption(data.scenes[0], np.random.default_rng(0)).text
+    withheld = [f"{color} {shape}" for color, shape in museum.WITHHELD]
+    in_order = f"the first {len(exhibits)}, in the order in which the museum draws them"
+    shown = next((item for item in exhibits if item.is_right), exhibits[0])
+    frozen = museum.museum_eval_v1()
+    rooms = [
+        page.Gallery(exhibits, in_order, withheld, results, choices),
+        page.SearchRoom(searches, SEARCHED),
+        page.WordRoom(word_maps(model, frozen.withheld[:8])),
+        page.TrainingRoom(training),
+        page.WayOut(COMMANDS, LESSONS),
+    ]
+    entrance = page.Entrance(training, results[0], choices, example, shown)
+    colophon = (
+        f"Seed {data.seed}. Held-out pictures: {frozen.name}, SHA-256 {frozen.sha256[:12]}. "
+        "Made by python -m tinyvlm demo."
+    )
+    page.write(out, page.page(entrance, rooms, colophon))
