@@ -32,7 +32,8 @@ def decay_groups(model: Module, weight_decay: float) -> list[ParameterGroup]:
     Decay pulls towards zero, which is a prior for the weights of a product; a gain or a temperature
     has no reason to be near zero.
     """
-    decay, keep = {}, {}
+    decay: dict[str, Parameter] = {}
+    keep: dict[str, Parameter] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_matrix = parameter.ndim >= 2 and "position" not in name

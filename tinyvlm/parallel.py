@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import threadpoolctl
@@ -64,7 +64,7 @@ def in_shards(f: Callable[[Array], Tensor], batch: Array, threads: int) -> Tenso
     if threads == 1:
         return f(batch)
     parts = np.array_split(batch, threads)
-    outputs = run_all([lambda part=part: f(part) for part in parts])  # type: ignore[misc]
+    outputs = run_all([partial(f, part) for part in parts])
     joined = Tensor(np.concatenate([output.data for output in outputs]))
     if any(output.requires_grad for output in outputs):
         joined.function = Shards(outputs)
@@ -85,14 +85,8 @@ class Shards(Function):
         """The leaves are reached here, not through `inputs`: there is nothing to hand on."""
         ends = np.cumsum([len(output) for output in self.outputs])[:-1]
         buffers: list[LeafGradients] = [{} for _ in self.outputs]
-        run_all(
-            [
-                lambda output=output, part=part, buffer=buffer: output.backward(part, into=buffer)
-                for output, part, buffer in zip(
-                    self.outputs, np.split(dy, ends), buffers, strict=True
-                )
-            ]  # type: ignore[misc]
-        )
+        walks = zip(self.outputs, np.split(dy, ends), buffers, strict=True)
+        run_all([partial(output.backward, part, into) for output, part, into in walks])
         for buffer in buffers:
             add_to_leaves(buffer)
         return ()

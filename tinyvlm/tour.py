@@ -168,7 +168,7 @@ def write_page(
     in_order = f"the first {len(exhibits)}, in the order in which the museum draws them"
     shown = next((item for item in exhibits if item.is_right), exhibits[0])
     frozen = museum.museum_eval_v1()
-    rooms = [
+    rooms: list[page.Room] = [
         page.Gallery(exhibits, in_order, withheld, results, choices),
         page.SearchRoom(searches, SEARCHED),
         page.WordRoom(word_maps(model, frozen.withheld[:8])),

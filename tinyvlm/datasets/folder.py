@@ -155,8 +155,8 @@ class CaptionFolder(Folder):
 
 
 class Splits(NamedTuple):
-    train: Folder
-    test: Folder | None
+    train: ClassFolder | CaptionFolder
+    test: ClassFolder | CaptionFolder | None
 
 
 def open_folder(root: str | os.PathLike, size: int | None = None) -> Splits:
@@ -217,7 +217,7 @@ def _read(path: Path, size: int | None) -> np.ndarray:
     return image if size is None else images.to_square(image, size)
 
 
-def _open_one(root: Path, size: int | None) -> Folder:
+def _open_one(root: Path, size: int | None) -> ClassFolder | CaptionFolder:
     if _find_metadata(root) is not None:
         return CaptionFolder(root, size)
     return ClassFolder(root, size)

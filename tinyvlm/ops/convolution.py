@@ -79,7 +79,7 @@ class Conv2d(Function):
         x = pad_picture(x, self.padding)
         self.padded_shape = x.shape
         patches = windows(x, k, self.stride)  # (B, C, k, k, Y', X')
-        B, rows, columns = x.shape[0], *patches.shape[4:]
+        B, _, _, _, rows, columns = patches.shape
         self.patches = patches.reshape(B, C * k * k, rows * columns)
         self.w = w.reshape(O, C * k * k)
         y = dispatch.matmul(self.w, self.patches)  # (B, O, Y'*X')

@@ -21,8 +21,13 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-s
 class Room(Protocol):
     """One section of the page."""
 
-    anchor: str  # of the link in the directory
-    title: str
+    @property
+    def anchor(self) -> str:
+        """Of the link in the directory."""
+        ...
+
+    @property
+    def title(self) -> str: ...
 
     def html(self) -> str:
         """What stands below the title, every text escaped."""

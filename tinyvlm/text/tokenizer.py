@@ -47,6 +47,10 @@ class Tokenizer(ABC):
             InputError: an id is outside the vocabulary.
         """
 
+    def unknown(self, text: str) -> list[str]:
+        """The words of the text that have no id; none where any text can be written in ids."""
+        return []
+
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """What JSON can hold and `from_json` reads back; "kind" says which tokenizer it is."""
