@@ -7,4 +7,8 @@ width · M images per sample · R resampler latents · Y, X pixel rows, columns.
 Images are (B, Y, X, C) uint8 on disk and (B, C, Y, X) float inside a model.
 """
 
+from tinyvlm.errors import InputError
+from tinyvlm.tensor import Tensor, no_grad
+
 __version__ = "0.1.0"
+__all__ = ["InputError", "Tensor", "no_grad"]
