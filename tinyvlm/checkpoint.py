@@ -33,8 +33,9 @@ def save(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], about: dict[
 
     Raises InputError when the file can't be written; whatever stood at path is then unchanged.
     """
-    # Trap: safetensors writes an array's memory as it lies, so a transposed view must be copied.
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # Trap: safetensors writes an array's memory as it lies, so a transposed view must be copied;
+    # and np.ascontiguousarray would make a 0-d array (a temperature) 1-d.
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {"format": FORMAT, "about": json.dumps(about)}
     write_atomically(path, safetensors.numpy.save(whole, metadata))
 
