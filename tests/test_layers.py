@@ -138,4 +138,5 @@ if __name__ == "__main__":
     ORDER = reading_order(read_arrows())
     for this in dict.fromkeys(room(module) for module in ORDER):
         files = [m.rpartition(".")[2] for m in ORDER if room(m) == this]
-        print(f"{LAYERS[HEIGHT[this]][0]}  {this:12}", *files)
+        names = " ".join(f for f in files if f != this)
+        print(f"{LAYERS[HEIGHT[this]][0]}  {this:12}{names}".rstrip())

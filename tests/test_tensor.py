@@ -194,9 +194,11 @@ def test_a_leaf_is_its_own_gradient():
 
 
 def test_a_given_dy():
-    x = leaf(1, 2)
-    (x * x).backward(np.array([1, 10]))
+    """Catches a dy whose type takes over the gradients."""
+    x = leaf(1, 2, dtype=np.float32)
+    (x * x).backward(np.array([1.0, 10.0]))
     np.testing.assert_array_equal(x.grad, [2, 40])
+    assert x.grad.dtype == np.float32
     with pytest.raises(ValueError, match=r"dy must have shape \(2,\), got \(3,\)"):
         (x * x).backward(np.ones(3))
 

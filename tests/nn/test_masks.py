@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as np_st
 
@@ -46,6 +46,7 @@ marks_and_present = st.integers(1, 6).flatmap(
 
 
 @given(marks_and_present)
+@settings(deadline=None)
 def test_marks_mean_what_they_say(drawn):
     """Catches an off-by-one of the cumulative sum: t may look ahead to s unless a token after t,
     up to s, is marked "earlier tokens may not look at me"."""

@@ -88,7 +88,7 @@ def test_relu_has_slope_0_at_0():
 # float32: the formula's own 1.5e-7 and the rounding of six steps; measured 4.5e-7.
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 5e-7), ("float64", 1e-15)])
 def test_erf_is_as_precise_as_it_says(dtype, tolerance):
-    """Catches a mistyped coefficient: off by one in the last digit of any fails here."""
+    """Catches a mistyped coefficient: one that is off by a millionth fails here."""
     x = np.linspace(-6, 6, 5001).astype(dtype)
     exact = np.array([math.erf(v) for v in x.tolist()])
     y = activation.erf(x)

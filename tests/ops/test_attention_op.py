@@ -73,6 +73,13 @@ def test_masks(name, heads):
     check(partial(F.attention, mask=mask), twin, *inputs(2, 4, 4, *heads, 3))
 
 
+def test_no_keys_to_look_at():
+    """Catches a maximum over nothing: the output is zeros, as for a query that sees nothing."""
+    mask = Mask(np.zeros((1, 3), int), np.zeros((1, 0), int))
+    twin = composed(partial(head_by_head, visible=mask.dense()))
+    check(partial(F.attention, mask=mask), twin, *inputs(2, 3, 0, 2, 2, 3))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_query_that_sees_nothing(dtype):
     """Catches 0/0: its output is exactly zero, and no gradient passes through it."""
