@@ -23,6 +23,6 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from tinyvlm.bench import cpu
+    from tinyvlm.bench import cpu, table
 
-    cpu.run(arguments.json, arguments.rows, arguments.rounds)
+    table.print_table(cpu.run(arguments.json, arguments.rows, arguments.rounds))
