@@ -7,6 +7,7 @@ renamed when it is whole: a crash or a full disk leaves the old checkpoint as it
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -52,9 +53,11 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
             os.fsync(file.fileno())  # on the disk before the rename makes it visible
         os.replace(unfinished, path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         kept = "; the file that was there is unchanged" if path.exists() else ""
         raise InputError(f"could not write {path}: {error.strerror or error}{kept}") from error
+    finally:
+        with contextlib.suppress(OSError):  # gone when all went well
+            unfinished.unlink()
 
 
 def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -62,18 +65,23 @@ def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}; make one with: python -m tinyvlm train clip")
+    arrays = {}
     try:
         with safetensors.safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+            if metadata.get("format") == FORMAT:  # another's may hold types that NumPy lacks
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged or no safetensors file ({error})") from error
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} is a safetensors file, but no checkpoint written by tinyvlm")
     try:
-        return arrays, json.loads(metadata["about"])
-    except (KeyError, json.JSONDecodeError) as error:
+        about = json.loads(metadata["about"])
+    except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its description is damaged ({error!r})") from error
+    if not isinstance(about, dict):
+        raise InputError(f"{path}: its description is damaged (no table of names and values)")
+    return arrays, about
 
 
 def select(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -90,6 +98,8 @@ def config_to_json(config: Any) -> dict[str, Any]:
 def config_from_json(kind: type, values: Mapping[str, Any]) -> Any:
     """The inverse of config_to_json. Raises InputError for unknown or missing fields."""
     types = typing.get_type_hints(kind)
+    if not isinstance(values, Mapping):
+        raise InputError(f"the checkpoint's {kind.__name__} is no table of names and values")
     try:
         return kind(
             **{
@@ -132,13 +142,25 @@ def load_model(path: str | os.PathLike) -> tuple[CLIP, Tokenizer, dict[str, Any]
         cls, config_class = MODELS[about["kind"]]
         config = config_from_json(config_class, about["config"])
         tokenizer = tokenizer_from_json(about["tokenizer"])
+        check_templates(about["templates"])
         model = cls(config, np.random.default_rng(0))
         model.load_state_dict(select(arrays, "model"))
     except KeyError as error:
         raise InputError(f"{path}: its description lacks or does not know {error}") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
+    except (TypeError, AttributeError, ArithmeticError, MemoryError) as error:  # of odd sizes
+        raise InputError(f"{path}: its description makes no model ({error})") from error
     return model.eval(), tokenizer, about
+
+
+def check_templates(templates: Any) -> None:
+    """Raises InputError unless these are sentences with a place for a label."""
+    try:
+        if not isinstance(templates, list) or not [t.format("") for t in templates]:
+            raise ValueError("no list of sentences")
+    except (ValueError, LookupError, AttributeError) as error:
+        raise InputError(f"the templates of its labels are damaged ({error})") from error
 
 
 def shipped(name: str) -> Path:
