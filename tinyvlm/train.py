@@ -7,7 +7,9 @@ a checkpoint remembers these, and a resume under others warns).
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import math
 import sys
 import time
@@ -67,7 +69,12 @@ class Run:
         self.log = folder / "log.csv"
 
     def save(
-        self, model: Module, optimizer: optim.Optimizer, recipe: Recipe, history: History
+        self,
+        model: Module,
+        optimizer: optim.Optimizer,
+        recipe: Recipe,
+        history: History,
+        threads: int,
     ) -> None:
         """Write model, optimizer and history as one checkpoint."""
         arrays = {f"model.{name}": a for name, a in model.state_dict().items()}
@@ -77,48 +84,77 @@ class Run:
         about = self.about | {
             "recipe": asdict(recipe),
             "step": optimizer.steps,
-            "environment": environment(),
+            "environment": environment(threads),
         }
         checkpoint.save(self.checkpoint, arrays, about)
 
-    def restore(self, model: Module, optimizer: optim.Optimizer, recipe: Recipe) -> History:
-        """Continue from the checkpoint. Raises InputError when it belongs to another recipe."""
+    def restore(
+        self, model: Module, optimizer: optim.Optimizer, recipe: Recipe, threads: int
+    ) -> History:
+        """Continue from the checkpoint.
+
+        Raises InputError when it belongs to another recipe, other data or another model.
+        """
         arrays, about = checkpoint.load(self.checkpoint)
-        stored = about.get("recipe", {})
-        for name, value in asdict(recipe).items():
-            if stored.get(name) != value:
-                raise InputError(
-                    f"{self.checkpoint} was made with {name}={stored.get(name)}, not {value}; "
-                    "resume with the same settings, or start again without --resume"
-                )
-        here = environment()
-        changed = [k for k, v in about.get("environment", {}).items() if here.get(k) != v]
+        self.check_same_run(about, recipe)
+        here = environment(threads)
+        changed = [k for k, v in about["environment"].items() if here.get(k) != v]
         if changed:
             warnings.warn(
                 f"resumed with another {', '.join(changed)}: the numbers may differ in the last "
                 "digits from an uninterrupted run",
                 stacklevel=3,
             )
-        model.load_state_dict(checkpoint.select(arrays, "model"))
-        optimizer.load_state_dict(checkpoint.select(arrays, "optimizer"), about["step"])
-        history = History(arrays["history.losses"].tolist(), arrays["history.seconds"].tolist())
+        try:
+            model.load_state_dict(checkpoint.select(arrays, "model"))
+            optimizer.load_state_dict(checkpoint.select(arrays, "optimizer"), about["step"])
+            history = History(arrays["history.losses"].tolist(), arrays["history.seconds"].tolist())
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"{self.checkpoint} does not fit this run ({error}); start again without --resume"
+            ) from error
         self.cut_log(about["step"])
         return history
+
+    def check_same_run(self, about: dict[str, Any], recipe: Recipe) -> None:
+        """Raises InputError unless the checkpoint was made by this recipe on this data."""
+        for name, kind in (("recipe", dict), ("environment", dict), ("step", int)):
+            if not isinstance(about.get(name), kind):
+                raise InputError(
+                    f"{self.checkpoint} does not say its {name}: it holds a model, but no state of "
+                    "training to resume; start again without --resume"
+                )
+        for name, value in asdict(recipe).items():
+            if about["recipe"].get(name) != value:
+                raise InputError(
+                    f"{self.checkpoint} was made with {name}={about['recipe'].get(name)}, not "
+                    f"{value}; resume with the same settings, or start again without --resume"
+                )
+        for name, value in json.loads(json.dumps(self.about)).items():
+            if about.get(name) != value:
+                raise InputError(
+                    f"{self.checkpoint} was made with another {name}; resume with the same data "
+                    "and model, or start again without --resume"
+                )
 
     def cut_log(self, steps: int) -> None:
         """Drop rows of steps after the checkpoint: they are about to be made again."""
         if self.log.exists():
-            lines = self.log.read_text().splitlines(keepends=True)
+            lines = self.log.read_text(errors="replace").splitlines(keepends=True)
             checkpoint.write_atomically(self.log, "".join(lines[: 1 + steps]).encode())
 
 
-def environment() -> dict[str, Any]:
-    """What the last digits of a result depend on: NumPy, its BLAS and the number of threads."""
+def environment(threads: int) -> dict[str, Any]:
+    """What the last digits of a result depend on: NumPy, its BLAS, and who adds what.
+
+    threads is the number of shards of a batch; BLAS has threads of its own.
+    """
     blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     return {
         "numpy": np.__version__,
-        "blas": [f"{pool['internal_api']} {pool['version']}" for pool in blas],
+        "blas": [f"{p['internal_api']} {p['version']} {p.get('architecture')}" for p in blas],
         "blas_threads": [pool["num_threads"] for pool in blas],
+        "threads": threads,
     }
 
 
@@ -130,6 +166,7 @@ def fit(
     *,
     run: Run | None = None,
     resume: bool = False,
+    threads: int = 1,
     after_step: Callable[[int], None] | None = None,
     title: str = "training",
 ) -> History:
@@ -137,13 +174,15 @@ def fit(
 
     batch_of draws a batch from the generator of the step; loss_of gives its scalar loss. With a
     `run` there are a CSV log and a checkpoint every recipe.save_every steps; `resume` continues
-    from it. `after_step(steps_done)` is called after each step: to evaluate, or to stop by raising.
+    from it. `threads` is how many shards loss_of makes of a batch: the last digits depend on it, so
+    it is written down. `after_step(steps_done)` is called after each step: to evaluate, or to stop
+    by raising.
     Raises DivergedError when the loss or a gradient is not finite.
     """
     optimizer = optim.AdamW(optim.decay_groups(model, recipe.weight_decay), recipe.lr)
     history = History()
     if run is not None and resume:
-        history = run.restore(model, optimizer, recipe)
+        history = run.restore(model, optimizer, recipe, threads)
     log = open_log(run, fresh=not history.losses) if run else None
     model.train()
     spent = history.seconds[-1] if history.seconds else 0.0
@@ -171,7 +210,7 @@ def fit(
                 lr = f"{optimizer.lr:.6g}"
                 log.row(step + 1, seconds, repr(loss), lr, f"{norm:.6g}", f"{rate:.1f}")
             if run and ((step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps):
-                run.save(model, optimizer, recipe, history)
+                run.save(model, optimizer, recipe, history, threads)
             if after_step:
                 after_step(step + 1)
     finally:
@@ -226,16 +265,22 @@ class Log:
     """log.csv, one row a step, on the disk as soon as it is written."""
 
     def __init__(self, path: Path, fresh: bool) -> None:
+        self.path = path
         self.file = open(path, "w" if fresh else "a", newline="", buffering=1)  # noqa: SIM115
-        self.writer = csv.writer(self.file)
-        if fresh:
+        self.writer = csv.writer(self.file, lineterminator="\n")
+        if self.file.tell() == 0:
             self.writer.writerow(LOG_COLUMNS)
 
     def row(self, *values: Any) -> None:
-        self.writer.writerow(values)
+        """Raises InputError when the row can't be written: a full disk."""
+        try:
+            self.writer.writerow(values)
+        except OSError as error:
+            raise InputError(f"could not write {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        self.file.close()
+        with contextlib.suppress(OSError):  # a row that could not be written, once more
+            self.file.close()
 
 
 def open_log(run: Run, fresh: bool) -> Log:

@@ -116,6 +116,7 @@ def train(
             loss_of,
             run=run,
             resume=resume,
+            threads=threads,
             after_step=after_step,
             title=f"CLIP on {data.name}",
         )

@@ -104,6 +104,7 @@ def train(
             loss_of,
             run=run,
             resume=resume,
+            threads=threads,
             after_step=(lambda step: after_step(model, step)) if after_step else None,
             title="CLIP on the museum",
         )
