@@ -76,11 +76,12 @@ def train_on_folder(arguments: argparse.Namespace, out: Path) -> None:
         run=Run(out, clip_folder.about(model, data)),
         resume=arguments.resume,
     )
+    save_and_say(out, model, clip_folder.about(model, data))
     if isinstance(splits.test, ClassFolder):
         result = clip_folder.accuracy(model, data.words, splits.test)
+        report_skipped(splits.test.skipped)
         chance = 1 / len(splits.test.classes)
         print(f"test pictures named rightly: {result:.3f} (chance {chance:.3f})")
-    save_and_say(out, model, clip_folder.about(model, data))
 
 
 def report_skipped(skipped: list[tuple[Path, str]]) -> None:

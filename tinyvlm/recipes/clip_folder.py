@@ -53,16 +53,17 @@ class FolderSet:
             self.owner = np.arange(len(kept))
         texts = [text for row in self.sentences for text in row]
         self.words = WordTokenizer.from_texts([*texts, *zero_shot.PHOTO_TEMPLATES])
-        if len(set(texts)) < 2:
+        if len({tuple(self.sentences[row]) for row in self.owner}) < 2:
+            said = self.sentences[self.owner[0]][0]
             raise InputError(
-                f"{self.folder.root}: all pictures have the same sentence ({texts[0]!r}); "
-                "contrastive learning needs at least two"
+                f"{self.folder.root}: all pictures have the same sentences ({said!r:.80}); "
+                "a contrast needs pictures of at least two classes, or with different captions"
             )
 
     @property
     def name(self) -> str:
         """The folder's name; for FOLDER/train that of FOLDER."""
-        root = self.folder.root
+        root = self.folder.root.resolve()
         return root.parent.name if root.name == "train" else root.name
 
     def batch(self, size: int, rng: np.random.Generator) -> Batch:
