@@ -74,10 +74,14 @@ def classifier(
 ) -> np.ndarray:
     """One unit vector a label, (K, E): embed, normalise, mean over templates, normalise again.
 
-    A template's {} becomes the label with its article. Raises InputError without labels.
+    A template's {} becomes the label with its article. Raises InputError without labels, and for
+    a label that is empty.
     """
     if not labels:
         raise InputError("zero-shot needs at least one label")
+    for i, label in enumerate(labels, start=1):
+        if not label.strip():
+            raise InputError(f"label {i} is empty; write a word")
     texts = [t.format(with_article(label)) for label in labels for t in templates]
     vectors = embed_texts(model, tokenizer, texts, length)  # (K * templates, E)
     mean = vectors.reshape(len(labels), len(templates), -1).mean(axis=1)  # (K, E)

@@ -6,6 +6,7 @@ A command imports what it needs inside `run`, so that --help answers at once.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in (demo, train, zero_shot, prove, bench, doctor):
         command.add(commands)
     arguments = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # labels and file names in any script, anywhere
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments.run(arguments)
     except InputError as error:

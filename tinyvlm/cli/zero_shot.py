@@ -28,12 +28,14 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    import numpy as np
+
     from tinyvlm import checkpoint, images, zero_shot
+    from tinyvlm.errors import InputError
 
     picture = images.load(arguments.image)
-    model, words, about = checkpoint.load_model(
-        arguments.model or checkpoint.shipped("clip-museum")
-    )
+    path = arguments.model or checkpoint.shipped("clip-museum")
+    model, words, about = checkpoint.load_model(path)
     unknown = {word for label in arguments.labels for word in words.unknown(label)}
     if unknown:
         print(f"never seen in training: {', '.join(sorted(unknown))}")
@@ -43,6 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     vectors = zero_shot.embed_pictures(model, square[None])
     sureness = zero_shot.probabilities(vectors, classes, model.scale)[0]
+    if not np.isfinite(sureness).all():
+        raise InputError(f"{path}: its weights are damaged; its answers are no numbers")
     width = max(len(label) for label in arguments.labels)
     for i in sureness.argsort()[::-1]:
         print(f"{arguments.labels[i]:<{width}}  {sureness[i]:.3f}  {'#' * round(40 * sureness[i])}")
