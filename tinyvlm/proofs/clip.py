@@ -31,7 +31,6 @@ def prove(seed: int, threads: int | None = None, steps: int = clip_museum.STEPS)
     """
     for variant in VARIANTS:
         row = run_variant(variant, seed, threads, steps)
-        record.append("clip", row)
         for where in ("held_out", "seen"):
             scores = ", ".join(f"{k} {v:.3f}" for k, v in row["result"][where].items())
             print(f"clip {variant}, seed {seed}, {where}: {scores}")
@@ -40,7 +39,7 @@ def prove(seed: int, threads: int | None = None, steps: int = clip_museum.STEPS)
 
 
 def run_variant(variant: str, seed: int, threads: int | None, steps: int) -> record.Row:
-    """One training run and its measurement."""
+    """One training run, its measurement, and its row in the results."""
     frozen = museum.museum_eval_v1()
     began = time.perf_counter()
     data = clip_museum.TrainingSet(seed, None if variant == "main" else variant)
@@ -69,7 +68,8 @@ def run_variant(variant: str, seed: int, threads: int | None, steps: int) -> rec
         },
         "result": result,
     }
-    shutil.rmtree(folder)  # measured: nothing to resume
+    record.append("clip", row)
+    shutil.rmtree(folder)  # measured and written down: nothing to resume
     return row
 
 

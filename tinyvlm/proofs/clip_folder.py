@@ -32,7 +32,6 @@ def prove(root: str, seed: int, threads: int | None = None, steps: int = clip_fo
             print(f"variant {variant} needs the classes {', '.join(judged)}; left out")
             continue
         row = run_variant(train, test, variant, chosen, judged, seed, threads, steps)
-        record.append("clip-folder", row)
         print(
             f"clip-folder {variant}, seed {seed}: {row['result']['accuracy']:.3f} "
             f"of {row['result']['pictures']} pictures (chance {1 / len(judged):.3f})"
@@ -49,7 +48,7 @@ def run_variant(
     threads: int | None,
     steps: int,
 ) -> record.Row:
-    """Train on the chosen classes of `train`, measure among the judged ones of `test`."""
+    """Train on the chosen classes of `train`, measure among the judged ones of `test`, record."""
     began = time.perf_counter()
     data = clip_folder.FolderSet(train.only(chosen))
     model = clip_folder.build(data, seed)
@@ -66,12 +65,17 @@ def run_variant(
         "steps": steps,
         "training_seconds": round(history.seconds[-1], 1),
         "seconds": round(time.perf_counter() - began, 1),
-        "data": {"folder": train.root.parent.name, "classes": chosen, "pictures": len(train)},
+        "data": {
+            "folder": train.root.resolve().parent.name,
+            "classes": chosen,
+            "pictures": len(train),
+        },
         "result": {
             "accuracy": clip_folder.accuracy(model, data.words, pictures),
             "among": judged,
             "pictures": len(pictures),
         },
     }
-    shutil.rmtree(folder)  # measured: nothing to resume
+    record.append("clip-folder", row)
+    shutil.rmtree(folder)  # measured and written down: nothing to resume
     return row

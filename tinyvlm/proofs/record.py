@@ -28,7 +28,7 @@ def append(name: str, row: Row) -> None:
     """
     row = row | {"commit": commit(), "machine": machine(), "date": date.today().isoformat()}
     identity = ("variant", "seed", "commit")
-    rows = [r for r in rows_of(name) if any(r[key] != row[key] for key in identity)]
+    rows = [r for r in rows_of(name) if any(r.get(key) != row[key] for key in identity)]
     text = json.dumps([*rows, row], indent=1) + "\n"
     write_atomically(RESULTS / f"{name}.json", text.encode())
 
@@ -39,8 +39,11 @@ def rows_of(name: str) -> list[Row]:
     if not path.exists():
         return []
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        rows = json.loads(path.read_text())
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("no list of rows")
+        return rows
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); restore it with git checkout") from error
 
 
