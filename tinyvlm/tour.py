@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyvlm import images, page, zero_shot
 from tinyvlm.datasets import museum
+from tinyvlm.errors import InputError
 from tinyvlm.models.clip import CLIP, patch_similarity
 from tinyvlm.parallel import default_threads
 from tinyvlm.recipes import clip_museum
@@ -36,7 +37,12 @@ LESSONS = [
 
 
 def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
-    """Everything `python -m tinyvlm demo` does; about a minute on two cores."""
+    """Everything `python -m tinyvlm demo` does; about a minute on two cores.
+
+    Raises InputError at once, and not after the training, when `out` has no folder to stand in.
+    """
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise InputError(f"{out} can't be written; name a file in a folder that exists")
     print("Making the museum: 20,000 pictures of one coloured shape each, with sentences ...")
     data = clip_museum.TrainingSet(seed)
     frozen = museum.museum_eval_v1()
