@@ -18,7 +18,7 @@ LAYERS = [
     (2, "ops"),
     (3, "tensor"),
     (4, "nn images text"),
-    (4, "optim parallel datasets"),
+    (4, "optim parallel allocator datasets"),
     (4, "metrics"),
     (5, "blocks"),
     (6, "models"),

@@ -377,3 +377,55 @@ def test_no_grad_does_not_disturb_another_thread():
     done.set()
     thread.join()
     assert recorded == [True, False]
+
+
+def test_two_scalar_gradients_meet():
+    """The sum of two 0-d arrays is a NumPy scalar, which can't be added into later."""
+    x = Tensor(np.ones(3, "f"), requires_grad=True)
+    s = x.sum()
+    (s + s + (x * x).sum()).backward()
+    np.testing.assert_array_equal(x.grad, [4, 4, 4])
+    temperature = Tensor(1.0, requires_grad=True)
+    (temperature + temperature).backward()
+    (temperature + temperature).backward()
+    assert temperature.grad == 4
+
+
+def test_no_grad_may_be_nested_in_itself():
+    @no_grad()
+    def factorial(n):
+        return n * factorial(n - 1) if n else Tensor(1.0)
+
+    assert factorial(3).item() == 6
+    x = Tensor(1.0, requires_grad=True)
+    assert (x * 2).requires_grad
+
+
+def test_an_operations_name_and_shapes_stand_in_numpys_message():
+    with pytest.raises(ValueError, match=r"Add of \(2,\), \(3,\): .*broadcast"):
+        Tensor(np.ones(2)) + Tensor(np.ones(3))
+
+
+def test_an_integer_tensor_never_becomes_float64_in_silence():
+    with pytest.raises(TypeError, match="Multiply"):
+        Tensor([1, 2]) * 0.5
+
+
+def test_text_is_no_number():
+    with pytest.raises(TypeError, match="numbers or booleans"):
+        Tensor("a")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda one: F.linear(Tensor(np.ones((2, 3))), Tensor(np.ones((3, 4))), one),
+        lambda one: F.layer_norm(Tensor(np.ones((2, 3))), one, one),
+        lambda one: F.rms_norm(Tensor(np.ones((2, 3))), one),
+        lambda one: F.group_norm(Tensor(np.ones((1, 4, 2, 2))), one, one, 2),
+        lambda one: F.conv2d(Tensor(np.ones((1, 3, 4, 4))), Tensor(np.ones((2, 3, 3, 3))), one),
+    ],
+)
+def test_a_gain_or_bias_of_another_shape_is_not_broadcast(call):
+    with pytest.raises(ValueError, match=r"got \(1,\)"):
+        call(Tensor(np.ones(1), requires_grad=True))

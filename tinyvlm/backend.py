@@ -49,6 +49,14 @@ def to_device(x: Array, device: str) -> Array:
     return sys.modules["cupy"].asarray(x)
 
 
+def gpu_name() -> str:
+    """The first GPU and CuPy's version. Call it when gpu_problem() is None."""
+    import cupy
+
+    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    return f"{name}, CuPy {cupy.__version__}"
+
+
 def gpu_problem() -> str | None:
     """None when a GPU can be used, else one sentence on what is missing.
 

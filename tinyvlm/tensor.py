@@ -7,7 +7,7 @@ result to its inputs. `Tensor.backward` walks these links from the loss to the l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ContextDecorator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,17 +22,17 @@ from tinyvlm.ops.reduction import Axis
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
 
-class no_grad(ContextDecorator):
-    """Inside `with no_grad():` (or a function decorated with it) no graph is recorded.
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside `with no_grad():` (or a function decorated with `@no_grad()`) no graph is recorded.
 
     The switch is a ContextVar: threads and async tasks each have their own.
     """
-
-    def __enter__(self) -> None:
-        self._token = _recording.set(False)
-
-    def __exit__(self, *_: object) -> None:
-        _recording.reset(self._token)
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
 
 
 class Tensor:
@@ -56,6 +56,8 @@ class Tensor:
         elif isinstance(data, np.generic):
             data = np.asarray(data)
         backend.device_of(data)  # raises for anything that is no array
+        if data.dtype.kind not in "fiub":
+            raise TypeError(f"a tensor holds numbers or booleans, got {data.dtype}")
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors have gradients, got {data.dtype}")
         self.data: Array = data
@@ -266,7 +268,7 @@ class Tensor:
                     ".mean() or .sum(), or pass dy, the gradient of each of its values"
                 )
             return np.ones_like(self.data)
-        dy = raw(dy)
+        dy = as_array(dy)
         if dy.shape != self.shape:
             raise ValueError(f"backward: dy must have shape {self.shape}, got {dy.shape}")
         return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
@@ -283,7 +285,11 @@ def apply(function: Function, *inputs: Any) -> Tensor:
     tensors = as_tensors(inputs)
     recording = _recording.get()
     function.needs = tuple(recording and t.requires_grad for t in tensors)
-    y = function.forward(*[t.data for t in tensors])
+    try:
+        y = function.forward(*[t.data for t in tensors])
+    except ValueError as error:
+        shapes = ", ".join(str(t.shape) for t in tensors)
+        raise ValueError(f"{function.name} of {shapes}: {error}") from error
     out = Tensor(y)
     check_types(function, tensors, out)
     if any(function.needs):
@@ -302,10 +308,11 @@ def as_tensors(inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
         return tuple(Tensor(x) for x in inputs)
     xp = backend.array_module(like.data)
     dtype = like.dtype if like.dtype.kind == "f" else None
-    return tuple(
-        x if isinstance(x, Tensor) else Tensor(x if hasattr(x, "dtype") else xp.asarray(x, dtype))
-        for x in inputs
-    )
+
+    def constant(x: Any) -> Tensor:
+        return Tensor(x if hasattr(x, "dtype") or dtype is None else xp.asarray(x, dtype))
+
+    return tuple(x if isinstance(x, Tensor) else constant(x) for x in inputs)
 
 
 def check_types(function: Function, inputs: tuple[Tensor, ...], out: Tensor) -> None:
@@ -363,7 +370,7 @@ def add(old: tuple[Array, bool], new: tuple[Array, bool]) -> tuple[Array, bool]:
         if fresh:
             a += b
             return a, True
-    return old[0] + new[0], True
+    return np.asarray(old[0] + new[0]), True  # the sum of two 0-d arrays is a scalar
 
 
 def accumulate_leaf(leaf: Tensor, dy: Array, fresh: bool, into: LeafGradients | None) -> None:
@@ -388,6 +395,12 @@ def add_to_leaves(gradients: LeafGradients) -> None:
 def raw(x: Any) -> Any:
     """The array inside a Tensor; anything else as it is."""
     return x.data if isinstance(x, Tensor) else x
+
+
+def as_array(x: Any) -> Array:
+    """The array inside a Tensor, an array as it is, anything else as a NumPy array."""
+    x = raw(x)
+    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 def flat_arguments(arguments: tuple[Any, ...]) -> tuple[int, ...]:

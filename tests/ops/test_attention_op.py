@@ -128,7 +128,7 @@ def test_what_is_hidden_has_no_influence():
     ],
 )
 def test_shapes_that_do_not_fit(q, k, v):
-    with pytest.raises(ValueError, match=r"attention: expected q \(B, T, H, K\) and k, v"):
+    with pytest.raises(ValueError, match=r"Attention of .*: expected q \(B, T, H, K\) and k, v"):
         F.attention(*(Tensor(np.ones(shape)) for shape in (q, k, v)))
 
 
@@ -137,3 +137,12 @@ def test_a_mask_for_other_lengths():
         ValueError, match=r"a mask for \(2 or 1, 4, 4\) = \(B, T, S\), got \(1, 3, 3\)"
     ):
         F.attention(*(Tensor(x) for x in inputs(2, 4, 4, 2, 2, 3)), Mask.causal(3))
+
+
+def test_no_keys_at_all_give_zeros():
+    q = Tensor(np.ones((1, 2, 1, 3)), requires_grad=True)
+    nothing = Tensor(np.ones((1, 0, 1, 3)))
+    y = F.attention(q, nothing, nothing)
+    y.sum().backward()
+    np.testing.assert_array_equal(y.data, np.zeros((1, 2, 1, 3)))
+    np.testing.assert_array_equal(q.grad, np.zeros((1, 2, 1, 3)))

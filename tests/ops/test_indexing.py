@@ -92,8 +92,8 @@ def test_embedding(ids):
 @pytest.mark.parametrize(
     ("ids", "error", "message"),
     [
-        ([0, 6], ValueError, r"embedding: ids must lie in 0..5 .* got 0..6"),
-        ([-1, 2], ValueError, r"embedding: ids must lie in 0..5 .* got -1..2"),
+        ([0, 6], ValueError, r"Embedding of .*: ids must lie in 0..5 .* got 0..6"),
+        ([-1, 2], ValueError, r"Embedding of .*: ids must lie in 0..5 .* got -1..2"),
         ([1.0], TypeError, r"embedding: ids must be integers, got float64"),
     ],
 )
@@ -101,3 +101,14 @@ def test_wrong_ids_are_named(ids, error, message):
     """Catches -1 reading the last row, as NumPy would."""
     with pytest.raises(error, match=message):
         F.embedding(np.array(ids), Tensor(np.ones((6, 3))))
+
+
+def test_a_tuple_inside_an_index_reads_a_row_twice():
+    x = Tensor(np.ones((3, 2)), requires_grad=True)
+    x[(0, 0),].sum().backward()
+    np.testing.assert_array_equal(x.grad, [[2, 2], [0, 0], [0, 0]])
+
+
+def test_gather_does_not_broadcast():
+    with pytest.raises(ValueError, match="shape of x but for axis 1"):
+        F.gather(Tensor(np.ones((3, 2))), np.zeros((1, 4), int), 1)

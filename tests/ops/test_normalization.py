@@ -91,5 +91,10 @@ def test_a_large_common_offset_is_forgotten():
 
 def test_channels_that_do_not_divide():
     ones = Tensor(np.ones(6))
-    with pytest.raises(ValueError, match="group_norm: 6 channels don't divide into 4 groups"):
+    with pytest.raises(ValueError, match=r"GroupNorm of .*: expected .* C a multiple of 4"):
         F.group_norm(Tensor(normal(1, 6, 2, 2)), ones, ones, groups=4)
+
+
+def test_group_norm_of_no_pictures():
+    ones = Tensor(np.ones(4))
+    assert F.group_norm(Tensor(np.ones((0, 4, 2, 2))), ones, ones, 2).shape == (0, 4, 2, 2)

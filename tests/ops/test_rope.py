@@ -64,5 +64,5 @@ def test_scores_depend_on_the_distance_only():
 
 @pytest.mark.parametrize("shape", [(1, 3, 2, 5), (3, 2, 4)])
 def test_shapes_that_do_not_fit(shape):
-    with pytest.raises(ValueError, match=r"rope: expected x \(B, T, H, K\) with K even"):
+    with pytest.raises(ValueError, match=r"RoPE of .*: expected x \(B, T, H, K\) with K even"):
         F.rope(Tensor(np.ones(shape)), np.arange(3))

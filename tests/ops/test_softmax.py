@@ -147,3 +147,9 @@ def test_targets_of_another_shape(loss):
     """Catches targets that would broadcast silently."""
     with pytest.raises(ValueError, match=r"one shape, got \(2, 5\) and \(5,\)"):
         loss(Tensor(normal(2, 5)), normal(5))
+
+
+def test_an_ignored_row_may_hold_minus_infinity():
+    logits = Tensor(np.array([[-np.inf, 0.0], [1.0, 1.0]]))
+    loss = F.cross_entropy(logits, [-100, 0])
+    assert loss.item() == pytest.approx(np.log(2))

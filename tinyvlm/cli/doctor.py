@@ -73,13 +73,8 @@ def installed_version(package: str) -> str | None:
 
 
 def gpu_lines() -> list[str]:
-    """CuPy and the GPU, or what is missing. The only command that imports CuPy to look."""
+    """CuPy and the GPU, or what is missing."""
     from tinyvlm import backend
 
     problem = backend.gpu_problem()
-    if problem:
-        return [f"GPU         not used: {problem}"]
-    import cupy  # type: ignore[import-not-found]
-
-    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-    return [f"GPU         {name}, CuPy {cupy.__version__}"]
+    return [f"GPU         {f'not used: {problem}' if problem else backend.gpu_name()}"]

@@ -63,13 +63,14 @@ def attention_forward(
     weights = np.matmul(q, np.ascontiguousarray(k.swapaxes(-1, -2)))  # (B, G, R*T, S)
     if visible is not None:
         hide(weights, visible, T)
+    may_see_nothing = visible is not None or k.shape[2] == 0
     row_max = weights.max(axis=-1, keepdims=True, initial=-np.inf)
-    if visible is not None:
+    if may_see_nothing:
         row_max[np.isneginf(row_max)] = 0.0  # a row that sees nothing: exp(-inf - 0) = 0, not NaN
     weights -= row_max  # exp never overflows
     np.exp(weights, out=weights)
     inverse_sum = weights.sum(axis=-1, keepdims=True)
-    if visible is not None:
+    if may_see_nothing:
         inverse_sum[inverse_sum == 0.0] = np.inf  # ... and its output is 0 / inf = 0
     np.reciprocal(inverse_sum, out=inverse_sum)
     y = np.matmul(weights, v)

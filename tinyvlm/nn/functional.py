@@ -37,7 +37,7 @@ from tinyvlm.ops import (
     softmax as softmax_ops,
 )
 from tinyvlm.ops.reduction import Axis
-from tinyvlm.tensor import Tensor, apply, raw
+from tinyvlm.tensor import Tensor, apply, as_array
 
 # Pointwise
 
@@ -79,7 +79,7 @@ def maximum(a: Any, b: Any) -> Tensor:
 
 def where(condition: Any, a: Any, b: Any) -> Tensor:
     """a where condition (bool) is True, else b."""
-    return apply(elementwise.Where(raw(condition)), a, b)
+    return apply(elementwise.Where(as_array(condition)), a, b)
 
 
 def tanh(x: Tensor) -> Tensor:
@@ -161,12 +161,12 @@ def flip(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
 
 def gather(x: Tensor, indices: Any, axis: int) -> Tensor:
     """np.take_along_axis: indices has x's number of axes."""
-    return apply(indexing.Gather(raw(indices), axis), x)
+    return apply(indexing.Gather(as_array(indices), axis), x)
 
 
 def embedding(ids: Any, table: Tensor) -> Tensor:
     """ids (...) integer, table (V, D) -> (..., D)."""
-    return apply(indexing.Embedding(raw(ids)), table)
+    return apply(indexing.Embedding(as_array(ids)), table)
 
 
 # Reductions beyond Tensor's own
@@ -194,17 +194,17 @@ def cross_entropy(
     logits: Tensor, targets: Any, ignore_index: int = -100, label_smoothing: float = 0.0
 ) -> Tensor:
     """logits (..., V), integer targets (...) -> mean over the targets that count."""
-    return apply(softmax_ops.CrossEntropy(raw(targets), ignore_index, label_smoothing), logits)
+    return apply(softmax_ops.CrossEntropy(as_array(targets), ignore_index, label_smoothing), logits)
 
 
 def soft_cross_entropy(logits: Tensor, targets: Any) -> Tensor:
     """logits, targets (..., V), each row of targets a distribution -> mean over rows."""
-    return apply(softmax_ops.SoftCrossEntropy(raw(targets)), logits)
+    return apply(softmax_ops.SoftCrossEntropy(as_array(targets)), logits)
 
 
 def sigmoid_cross_entropy(logits: Tensor, targets: Any) -> Tensor:
     """Element by element, targets in 0..1, the shape of logits."""
-    return apply(softmax_ops.SigmoidCrossEntropy(raw(targets)), logits)
+    return apply(softmax_ops.SigmoidCrossEntropy(as_array(targets)), logits)
 
 
 # Layers
@@ -246,7 +246,7 @@ def attention(
 
 def rope(x: Tensor, positions: Any, theta: float = 10000.0) -> Tensor:
     """Rotary positions, half-split form: x (B, T, H, K), positions (T,) or (B, T)."""
-    return apply(rope_ops.RoPE(raw(positions), theta), x)
+    return apply(rope_ops.RoPE(as_array(positions), theta), x)
 
 
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:

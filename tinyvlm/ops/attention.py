@@ -37,12 +37,12 @@ class Attention(Function):
         )
         if not fits:
             raise ValueError(
-                "attention: expected q (B, T, H, K) and k, v (B, S, G, K) with H a multiple of G, "
+                "expected q (B, T, H, K) and k, v (B, S, G, K) with H a multiple of G, "
                 f"got q {q.shape}, k {k.shape}, v {v.shape}"
             )
         B, T, S = q.shape[0], q.shape[1], k.shape[1]
         if self.visible is not None and self.visible.shape not in ((B, T, S), (1, T, S)):
             raise ValueError(
-                f"attention: expected a mask for ({B} or 1, {T}, {S}) = (B, T, S), "
+                f"expected a mask for ({B} or 1, {T}, {S}) = (B, T, S), "
                 f"got {self.visible.shape}"
             )

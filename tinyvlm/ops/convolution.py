@@ -35,6 +35,8 @@ def offsets(
 
 def windows(x: Array, kernel: int, stride: int) -> Array:
     """x (B, C, Y, X) -> (B, C, kernel, kernel, Y', X'), every window's content."""
+    if x.ndim != 4:
+        raise ValueError(f"expected pictures (B, C, Y, X), got {x.shape}")
     B, C, Y, X = x.shape
     rows, columns = output_size(Y, kernel, stride), output_size(X, kernel, stride)
     if rows < 1 or columns < 1:
@@ -73,9 +75,11 @@ class Conv2d(Function):
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
         if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1] or w.shape[2] != w.shape[3]:
             raise ValueError(
-                f"conv2d: expected x (B, C, Y, X) and w (O, C, k, k), got {x.shape} and {w.shape}"
+                f"expected x (B, C, Y, X) and w (O, C, k, k), got {x.shape} and {w.shape}"
             )
         O, C, k, _ = self.w_shape = w.shape
+        if b is not None and b.shape != (O,):
+            raise ValueError(f"expected b (O,) = ({O},), got {b.shape}")
         x = pad_picture(x, self.padding)
         self.padded_shape = x.shape
         patches = windows(x, k, self.stride)  # (B, C, k, k, Y', X')

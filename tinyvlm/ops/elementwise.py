@@ -85,6 +85,8 @@ class Power(Function):
         return power(x, self.exponent)
 
     def backward(self, dy: Array) -> Array:
+        if self.exponent == 0:
+            return np.zeros_like(dy)  # not 0 * x^-1, which is NaN at 0
         return dy * (self.exponent * power(self.x, self.exponent - 1))
 
 

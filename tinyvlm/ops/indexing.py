@@ -33,7 +33,7 @@ class GetItem(Function):
 def has_integer_array(index: Any) -> bool:
     """True when an index can name one element more than once."""
     parts = index if isinstance(index, tuple) else (index,)
-    arrays = [np.asarray(p) if isinstance(p, list) else p for p in parts]
+    arrays = [np.asarray(p) if isinstance(p, list | tuple) else p for p in parts]
     return any(getattr(a, "ndim", 0) > 0 and a.dtype.kind in "iu" for a in arrays)
 
 
@@ -46,6 +46,13 @@ class Gather(Function):
 
     def forward(self, x: Array) -> Array:
         self.x_shape = x.shape
+        elsewhere = list(x.shape)
+        elsewhere[self.axis] = self.indices.shape[self.axis] if self.indices.ndim == x.ndim else -1
+        if self.indices.shape != tuple(elsewhere):
+            raise ValueError(
+                f"indices must have the shape of x but for axis {self.axis}, "
+                f"got {self.indices.shape}"
+            )
         return np.take_along_axis(x, self.indices, axis=self.axis)
 
     def backward(self, dy: Array) -> Array:
@@ -68,12 +75,12 @@ class Embedding(Function):
             raise TypeError(f"embedding: ids must be integers, got {self.ids.dtype}")
         if self.ids.size and (self.ids.min() < 0 or self.ids.max() >= V):
             raise ValueError(
-                f"embedding: ids must lie in 0..{V - 1} (the table has {V} rows), "
+                f"ids must lie in 0..{V - 1} (the table has {V} rows), "
                 f"got {self.ids.min()}..{self.ids.max()}"
             )
         self.V = V
         return table[self.ids]
 
     def backward(self, dy: Array) -> Array:
-        rows = dy.reshape(-1, dy.shape[-1])
+        rows = dy.reshape(self.ids.size, dy.shape[-1])
         return dispatch.scatter_add_rows(self.ids.reshape(-1), rows, self.V)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinyvlm.backend import Array, array_module
@@ -15,7 +17,7 @@ class MatMul(Function):
     def forward(self, a: Array, b: Array) -> Array:
         if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
             raise ValueError(
-                "matmul: expected a (..., I, K) and b (..., K, J) with the same K, "
+                "expected a (..., I, K) and b (..., K, J) with the same K, "
                 f"got a {a.shape} and b {b.shape}"
             )
         self.a, self.b = a, b
@@ -39,11 +41,14 @@ class Linear(Function):
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
         if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[0]:
             raise ValueError(
-                f"linear: expected x (..., I) and w (I, J) with the same I, got x {x.shape} "
+                f"expected x (..., I) and w (I, J) with the same I, got x {x.shape} "
                 f"and w {w.shape}"
             )
+        if b is not None and b.shape != w.shape[1:]:
+            raise ValueError(f"expected b (J,) = {w.shape[1:]}, got {b.shape}")
         self.shape = x.shape
-        self.x = x.reshape(-1, w.shape[0])  # (rows, I)
+        self.rows = math.prod(x.shape[:-1])
+        self.x = x.reshape(self.rows, w.shape[0])  # (rows, I)
         self.w = w
         y = dispatch.matmul(self.x, w)  # (rows, J)
         if b is not None:
@@ -51,7 +56,7 @@ class Linear(Function):
         return y.reshape(*self.shape[:-1], w.shape[1])
 
     def backward(self, dy: Array) -> tuple[Array | None, ...]:
-        dy = dy.reshape(-1, self.w.shape[1])
+        dy = dy.reshape(self.rows, self.w.shape[1])
         dx = dw = db = None
         if self.needs[0]:
             dx = dispatch.matmul(dy, self.w.T).reshape(self.shape)

@@ -6,11 +6,25 @@ gradient what would only have changed the size. Lesson 03 derives the formula.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinyvlm.backend import Array, array_module
 from tinyvlm.ops.function import Function
 from tinyvlm.ops.matmul import sum_rows
+
+
+def check_parameters(shape: tuple[int, ...], *parameters: Array) -> None:
+    """Gain and bias have one number a feature: broadcasting another shape would hide a mistake."""
+    for parameter in parameters:
+        if parameter.shape != shape:
+            raise ValueError(f"expected gain and bias of shape {shape}, got {parameter.shape}")
+
+
+def as_rows(x: Array) -> Array:
+    """(..., D) -> (rows, D)."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def row_mean(x: Array) -> Array:
@@ -52,8 +66,9 @@ class LayerNorm(Function):
         self.eps = eps
 
     def forward(self, x: Array, gain: Array, bias: Array) -> Array:
+        check_parameters(x.shape[-1:], gain, bias)
         self.shape, self.gain = x.shape, gain
-        self.xhat, self.inverse_std = standardize(x.reshape(-1, x.shape[-1]), self.eps)
+        self.xhat, self.inverse_std = standardize(as_rows(x), self.eps)
         y = self.xhat * gain
         y += bias
         return y.reshape(self.shape)
@@ -79,8 +94,9 @@ class RMSNorm(Function):
         self.eps = eps
 
     def forward(self, x: Array, gain: Array) -> Array:
+        check_parameters(x.shape[-1:], gain)
         self.shape, self.gain = x.shape, gain
-        x = x.reshape(-1, x.shape[-1])  # (rows, D)
+        x = as_rows(x)  # (rows, D)
         self.inverse_rms = 1.0 / np.sqrt(mean_product(x, x) + self.eps)
         self.xhat = x * self.inverse_rms
         return (self.xhat * gain).reshape(self.shape)
@@ -108,11 +124,16 @@ class GroupNorm(Function):
         self.eps = eps
 
     def forward(self, x: Array, gain: Array, bias: Array) -> Array:
+        if x.ndim != 4 or x.shape[1] % self.groups:
+            raise ValueError(
+                f"expected x (B, C, Y, X) with C a multiple of {self.groups}, "
+                f"got {x.shape}"
+            )
         B, C, Y, X = x.shape
-        if C % self.groups:
-            raise ValueError(f"group_norm: {C} channels don't divide into {self.groups} groups")
+        check_parameters((C,), gain, bias)
         self.shape, self.gain = x.shape, gain
-        self.xhat, self.inverse_std = standardize(x.reshape(B * self.groups, -1), self.eps)
+        groups = x.reshape(B * self.groups, C // self.groups * Y * X)
+        self.xhat, self.inverse_std = standardize(groups, self.eps)
         y = self.xhat.reshape(B, C, Y * X) * gain[:, None]
         y += bias[:, None]
         return y.reshape(self.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinyvlm.backend import Array
@@ -21,15 +23,15 @@ class Reduction(Function):
         """Keep x's shape, its shape with every reduced axis as 1, and how many values meet."""
         self.shape = x.shape
         axes = range(x.ndim) if self.axis is None else np.atleast_1d(self.axis) % max(x.ndim, 1)
-        reduced = {int(a) for a in axes}
-        self.kept_shape = tuple(1 if i in reduced else n for i, n in enumerate(x.shape))
-        self.count = int(np.prod([x.shape[i] for i in reduced], dtype=np.int64))
+        self.reduced = {int(a) for a in axes}
+        self.kept_shape = tuple(1 if i in self.reduced else n for i, n in enumerate(x.shape))
+        self.count = math.prod(x.shape[i] for i in self.reduced)
 
     def result(self, y: Array) -> Array:
         """y was reduced with keepdims=True; drop the axes if the user did not ask for them."""
         if self.keepdims:
             return y
-        return y.reshape(np.empty(self.shape, np.bool_).sum(axis=self.axis).shape)
+        return y.reshape([n for i, n in enumerate(self.shape) if i not in self.reduced])
 
     def restore(self, dy: Array) -> Array:
         """dy with the reduced axes back as 1, ready to broadcast."""

@@ -23,7 +23,7 @@ class RoPE(Function):
     def forward(self, x: Array) -> Array:
         K = x.shape[-1]
         if x.ndim != 4 or K % 2:
-            raise ValueError(f"rope: expected x (B, T, H, K) with K even, got {x.shape}")
+            raise ValueError(f"expected x (B, T, H, K) with K even, got {x.shape}")
         frequency = self.theta ** (-np.arange(0, K, 2) / K)  # (K/2,)
         angle = np.asarray(self.positions)[..., None] * frequency  # (T, K/2) or (B, T, K/2)
         angle = angle[..., None, :]  # one angle for all heads

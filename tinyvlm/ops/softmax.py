@@ -72,7 +72,7 @@ class CrossEntropy(Function):
         self.shape = logits.shape
         if self.targets.shape != logits.shape[:-1]:
             raise ValueError(
-                f"cross_entropy: expected logits (..., V) and targets (...), got logits "
+                f"expected logits (..., V) and targets (...), got logits "
                 f"{logits.shape} and targets {self.targets.shape}"
             )
         targets = self.targets.reshape(-1)
@@ -80,7 +80,7 @@ class CrossEntropy(Function):
         self.safe = np.where(self.counted, targets, 0)
         if self.safe.size and (self.safe.min() < 0 or self.safe.max() >= V):
             raise ValueError(
-                f"cross_entropy: targets must be classes 0..{V - 1} or {self.ignore_index}, "
+                f"targets must be classes 0..{V - 1} or {self.ignore_index}, "
                 f"got {self.safe.min()}..{self.safe.max()}"
             )
         self.log_p = log_softmax(logits.reshape(-1, V))  # (rows, V)
@@ -89,7 +89,7 @@ class CrossEntropy(Function):
         if self.smoothing:
             loss -= self.smoothing * np.mean(self.log_p, axis=-1)
         self.count = max(int(np.sum(self.counted)), 1)
-        return np.sum(loss * self.counted) / self.count
+        return np.sum(np.where(self.counted, loss, 0)) / self.count
 
     def backward(self, dy: Array) -> Array:
         dx = np.exp(self.log_p)
@@ -112,7 +112,7 @@ class SoftCrossEntropy(Function):
     def forward(self, logits: Array) -> Array:
         if self.targets.shape != logits.shape:
             raise ValueError(
-                f"soft_cross_entropy: logits and targets must have one shape, got "
+                f"logits and targets must have one shape, got "
                 f"{logits.shape} and {self.targets.shape}"
             )
         self.rows = max(logits[..., 0].size, 1)
@@ -136,7 +136,7 @@ class SigmoidCrossEntropy(Function):
     def forward(self, logits: Array) -> Array:
         if self.targets.shape != logits.shape:
             raise ValueError(
-                f"sigmoid_cross_entropy: logits and targets must have one shape, got "
+                f"logits and targets must have one shape, got "
                 f"{logits.shape} and {self.targets.shape}"
             )
         self.logits = logits
