@@ -75,6 +75,8 @@ def in_shards(f: Callable[[Array], Tensor], batch: Array, threads: int) -> Tenso
 class Shards(Function):
     """The node that joins the shards: its backward walks their graphs, each in its own thread."""
 
+    needs = ()  # it has no inputs in this graph
+
     def __init__(self, outputs: list[Tensor]) -> None:
         self.outputs = outputs
 
