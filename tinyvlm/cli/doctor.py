@@ -22,7 +22,7 @@ PACKAGES = {  # what each is for, and how it is installed
     "jupyter": ("the lessons as notebooks", "-e '.[lessons]'"),
     "matplotlib": ("pictures in the lessons", "-e '.[lessons]'"),
     "jupytext": ("the lessons as notebooks", "-e '.[lessons]'"),
-    "torch": ("the other side of `bench cpu`", "torch --index-url .../cpu"),
+    "torch": ("the other side of `bench cpu`", "torch"),
 }
 
 

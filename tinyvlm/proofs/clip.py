@@ -52,6 +52,7 @@ def run_variant(variant: str, seed: int, threads: int | None, steps: int) -> rec
     result = {
         "held_out": clip_museum.accuracy(model, frozen.withheld, black),
         "seen": clip_museum.accuracy(model, frozen.seen, black),
+        "search": clip_museum.retrieval(model, frozen, black),
     }
     row = {
         "variant": variant,

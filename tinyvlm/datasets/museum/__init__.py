@@ -9,7 +9,7 @@ museum.truth([sentence], [scene])                 # [[True]]
 from tinyvlm.datasets.museum.coco_export import coco
 from tinyvlm.datasets.museum.dialogues import Reply, Turn, dialogue
 from tinyvlm.datasets.museum.drawing import PALETTE, boxes, draw, draw_all, masks, outline
-from tinyvlm.datasets.museum.evaluation import EvaluationSet, museum_eval_v1
+from tinyvlm.datasets.museum.evaluation import SEEN_EACH, EvaluationSet, museum_eval_v1
 from tinyvlm.datasets.museum.facts import (
     Caption,
     Count,
@@ -53,6 +53,7 @@ __all__ = [
     "PALETTE",
     "QUESTION_TYPES",
     "SEEN",
+    "SEEN_EACH",
     "SEVERAL_OBJECTS",
     "SHAPES",
     "SPLITS",
