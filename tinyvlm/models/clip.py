@@ -126,7 +126,7 @@ def patch_similarity(model: CLIP, images: Tensor, ids: Array) -> np.ndarray:
     images (B, C, Y, X), ids (M, T). Each patch token goes through the image projection as if it
     were the pooled vector.
     """
-    tokens = model.vision.tokens(images)  # (B, N, D)
+    tokens = model.vision.tokens(images)  # the class token first, if there is one
     if model.vision.class_token is not None:
         tokens = tokens[:, 1:]  # (B, N, D)
     patches = F.l2_normalize(model.image_projection(tokens))  # (B, N, E)
