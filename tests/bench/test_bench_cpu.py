@@ -66,6 +66,7 @@ def test_ratios_are_taken_within_a_round():
     assert row.ratio_high == pytest.approx(1.9)
     assert row.ratio_min == 1.5
     assert row.ratio_cpu == 1.5
+    assert row.ratio_one_thread == pytest.approx(5 / 3)
     assert row.noisy is False
     assert row.rounds == 3
     assert row.engines["tinyvlm-2"] == cpu.Times(3000.0, 3000.0, 6000.0, 200.0)

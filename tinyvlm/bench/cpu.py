@@ -65,6 +65,7 @@ class Row:
     ratio_high: float | None = None
     ratio_min: float | None = None  # our fastest step / PyTorch's fastest
     ratio_cpu: float | None = None  # median of the ratios of CPU time
+    ratio_one_thread: float | None = None  # the same, one thread each: other jobs disturb it least
     noisy: bool | None = None
     problem: str | None = None  # why it was not measured
     rounds: int = 0
@@ -170,6 +171,7 @@ def compare(samples: dict[Engine, list[Sample]]) -> dict[str, Any]:
         "ratio_high": float(high),
         "ratio_min": float(wall[OURS].min() / wall[TORCH].min()),
         "ratio_cpu": float(np.median(cpu[OURS] / cpu[TORCH])),
+        "ratio_one_thread": float(np.median(cpu[OURS_ALONE] / cpu[TORCH_ALONE])),
         "noisy": bool(np.median(wall[TORCH_ALONE] / wall[TORCH]) < LEAST_SPEEDUP),
     }
 
@@ -188,6 +190,7 @@ def memory_row(row: Row) -> Row:
         ratio_high=ratio,
         ratio_min=ratio,
         ratio_cpu=None,
+        ratio_one_thread=None,
         noisy=None,
     )
 

@@ -7,6 +7,8 @@ import os
 import platform
 from pathlib import Path
 
+import threadpoolctl
+
 from tinyvlm.parallel import default_threads
 
 
@@ -27,13 +29,17 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that compute; a package that is not installed is left out."""
+    """Python, the packages that compute (if installed), and NumPy's BLAS with its kernels."""
     found = {"python": platform.python_version()}
     for package in ("tinyvlm", "numpy", "torch"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    for pool in threadpoolctl.threadpool_info():
+        if pool["user_api"] == "blas":
+            kernels = pool.get("architecture", "unknown")
+            found[pool["internal_api"]] = f"{pool['version']} ({kernels} kernels)"
     return found
 
 

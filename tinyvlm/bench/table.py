@@ -8,9 +8,9 @@ from tinyvlm.bench.cpu import OURS, OURS_ALONE, TORCH, TORCH_ALONE, Row
 from tinyvlm.bench.process import Engine
 
 HEADER = (
-    f"{'':14}{'milliseconds a step, median':^32}  {'ours / PyTorch':^33}  {'peak MB':^15}\n"
-    f"{'':14}{'ours':>8}{'PyTorch':>8}{'ours 1t':>8}{'PyT. 1t':>8}  "
-    f"{'median':>6} {'(10..90 %)':>12} {'min':>6} {'CPU':>6}  {'ours':>6}{'PyTorch':>9}"
+    f"{'':13}{'milliseconds a step, median':^32}  {'ours / PyTorch':^37}  {'peak MB':^14}\n"
+    f"{'':13}{'ours':>8}{'PyTorch':>8}{'ours 1t':>8}{'PyT. 1t':>8}  "
+    f"{'median':>6} {'(10..90 %)':>12} {'min':>5} {'CPU':>5} {'1t':>5}  {'ours':>6}{'PyTorch':>8}"
 )
 
 
@@ -19,7 +19,7 @@ def print_table(rows: Sequence[Row]) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """One line a case, then what is needed to judge it. 1t: on one thread, the others on two."""
+    """One line a case, then what is needed to judge it. 1t: one thread; else two threads each."""
     measured = [row for row in rows if not row.name.endswith("-memory")]
     lines = [HEADER] + [line(row) for row in measured]
     lines += [f"{row.name}: {row.problem}" for row in measured if row.problem]
@@ -33,18 +33,19 @@ def table(rows: Sequence[Row]) -> str:
         installed = ", ".join(f"{name} {version}" for name, version in first.versions.items())
         loads = ", ".join(number(row.load, ".1f") for row in measured)
         lines.append(f"{first.rounds} rounds; load before each row {loads}")
-        lines.append(f"{first.machine}; {installed}")
+        lines += [first.machine, installed]
     return "\n".join(lines)
 
 
 def line(row: Row) -> str:
-    cells = [f"{row.name:14}"]
+    cells = [f"{row.name:13}"]
     for engine in (OURS, TORCH, OURS_ALONE, TORCH_ALONE):
         cells.append(f"{of(row, engine, 'ms_median', '.1f'):>8}")
     spread = f"({number(row.ratio_low, '.2f')}..{number(row.ratio_high, '.2f')})"
     cells.append(f"  {number(row.ratio_median, '.2f'):>6} {spread:>12}")
-    cells.append(f" {number(row.ratio_min, '.2f'):>6} {number(row.ratio_cpu, '.2f'):>6}  ")
-    cells.append(f"{of(row, OURS, 'peak_mb', '.0f'):>6}{of(row, TORCH, 'peak_mb', '.0f'):>9}")
+    for ratio in (row.ratio_min, row.ratio_cpu, row.ratio_one_thread):
+        cells.append(f" {number(ratio, '.2f'):>5}")
+    cells.append(f"  {of(row, OURS, 'peak_mb', '.0f'):>6}{of(row, TORCH, 'peak_mb', '.0f'):>8}")
     return "".join(cells)
 
 

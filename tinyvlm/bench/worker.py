@@ -18,6 +18,7 @@ from typing import Any
 
 import safetensors.numpy
 
+from tinyvlm.allocator import keep_freed_memory
 from tinyvlm.bench import cases
 from tinyvlm.parallel import blas_threads
 
@@ -27,6 +28,7 @@ WARM_UP = 3  # steps
 def main(case_name: str, library: str, threads: int, file: Path) -> None:
     [case] = cases.select([case_name])
     arrays = safetensors.numpy.load_file(file)
+    keep_freed_memory()  # as `python -m tinyvlm` does; PyTorch gets the same process, for fairness
     if library == "torch":
         import torch
 
