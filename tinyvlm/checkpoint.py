@@ -22,6 +22,7 @@ import safetensors.numpy
 
 from tinyvlm.errors import InputError
 from tinyvlm.models.clip import CLIP, CLIPConfig
+from tinyvlm.tensor import Tensor, no_grad
 from tinyvlm.text import Tokenizer, tokenizer_from_json
 
 FORMAT = "tinyvlm-1"
@@ -142,25 +143,30 @@ def load_model(path: str | os.PathLike) -> tuple[CLIP, Tokenizer, dict[str, Any]
         cls, config_class = MODELS[about["kind"]]
         config = config_from_json(config_class, about["config"])
         tokenizer = tokenizer_from_json(about["tokenizer"])
-        check_templates(about["templates"])
         model = cls(config, np.random.default_rng(0))
         model.load_state_dict(select(arrays, "model"))
+        try_out(model.eval(), tokenizer, about["templates"])
     except KeyError as error:
         raise InputError(f"{path}: its description lacks or does not know {error}") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    except (TypeError, AttributeError, ArithmeticError, MemoryError) as error:  # of odd sizes
+    except (TypeError, AttributeError, ArithmeticError, LookupError, MemoryError) as error:
         raise InputError(f"{path}: its description makes no model ({error})") from error
-    return model.eval(), tokenizer, about
+    return model, tokenizer, about
 
 
-def check_templates(templates: Any) -> None:
-    """Raises InputError unless these are sentences with a place for a label."""
-    try:
-        if not isinstance(templates, list) or not [t.format("") for t in templates]:
-            raise ValueError("no list of sentences")
-    except (ValueError, LookupError, AttributeError) as error:
-        raise InputError(f"the templates of its labels are damaged ({error})") from error
+@no_grad()
+def try_out(model: CLIP, tokenizer: Tokenizer, templates: Any) -> None:
+    """One black picture and one label through everything, so that what a damaged description breaks
+    (a function that does not exist, -1 heads) raises here and not later."""
+    if not isinstance(templates, list) or not templates:
+        raise ValueError("it has no templates for labels")
+    V, size = model.config.text.vocab_size, model.config.vision.image_size
+    if tokenizer.vocab_size > V:
+        raise ValueError(f"its tokenizer has {tokenizer.vocab_size} ids, its model {V}")
+    ids = tokenizer.batch([t.format("label") for t in templates], model.config.text.length)
+    with np.errstate(all="ignore"):  # which numbers come out does not matter here
+        model(Tensor(np.zeros((1, 3, size, size), np.float32)), ids)
 
 
 def shipped(name: str) -> Path:
