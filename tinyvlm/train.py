@@ -249,13 +249,18 @@ def train_step(
 
 
 def explain_divergence(model: Module, step: int, loss: float) -> str:
-    """One line: which step, what the loss was, and the first parameter that is to blame."""
-    for name, parameter in model.named_parameters():
-        for what, array in (("value", parameter.data), ("gradient", parameter.grad)):
+    """One line: which step, what the loss was, and the first parameter that is to blame.
+
+    A value comes before a gradient: one bad weight makes every gradient bad.
+    """
+    for what in ("data", "grad"):
+        for name, parameter in model.named_parameters():
+            array = getattr(parameter, what)
             if array is not None and not np.isfinite(array).all():
+                kind = "value" if what == "data" else "gradient"
                 return (
                     f"training stopped at step {step + 1}: the loss is {loss:.4g} and the first "
-                    f"{what} that is not finite is that of {name}; the last checkpoint is kept "
+                    f"{kind} that is not finite is that of {name}; the last checkpoint is kept "
                     "(try a lower learning rate)"
                 )
     return f"training stopped at step {step + 1}: the loss is {loss}; the last checkpoint is kept"

@@ -104,3 +104,8 @@ def test_conv_stem_written_out():
 def test_conv_stem_needs_a_power_of_two(P):
     with pytest.raises(ValueError, match=f"P must be 2, 4, 8, ..., got {P}"):
         ConvStem(P, 16, rng())
+
+
+def test_a_stem_width_that_does_not_divide_into_groups():
+    with pytest.raises(ValueError, match="multiples of the 4 groups"):
+        ConvStem(4, 18, np.random.default_rng(0))

@@ -76,7 +76,7 @@ def test_as_many_tokens_as_fit_and_no_more():
     ids = np.full((2, 8), 3)
     ids[:, -2:] = EOS
     assert model(ids[:, :7]).shape == (2, 16)
-    with pytest.raises(ValueError, match=r"text: at most 7 tokens, got ids \(2, 8\)"):
+    with pytest.raises(ValueError, match=r"with 1 to 7 tokens, got \(2, 8\)"):
         model(ids)
 
 
@@ -106,3 +106,18 @@ def test_eps_and_activation_are_handed_on():
     assert norms == [0.125] * (2 * TINY.depth + 1)
     mlps = [m.activation for m in model.modules() if type(m).__name__ == "MLP"]
     assert mlps == ["quick_gelu"] * TINY.depth
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (3,)])
+def test_ids_that_are_no_rows_of_tokens(shape):
+    config = TextConfig(vocab_size=9, eos_id=2, width=16, depth=1, mlp_width=16)
+    tower = TextTransformer(config, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"expected ids \(B, T\)"):
+        tower.tokens(np.zeros(shape, int))
+
+
+def test_a_text_without_an_end_is_refused():
+    config = TextConfig(vocab_size=9, eos_id=2, width=16, depth=1, mlp_width=16)
+    tower = TextTransformer(config, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="needs an end-of-text 2"):
+        tower(np.array([[3, 2], [3, 4]]))

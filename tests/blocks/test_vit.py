@@ -164,7 +164,7 @@ def test_every_patch_counts(pool):
 @pytest.mark.parametrize("shape", [(2, 3, 12, 12), (2, 3, 8, 12), (2, 3, 4, 4), (2, 8, 8, 3)])
 def test_a_picture_of_another_size(config, shape):
     """Catches positions that are broadcast, and (B, Y, X, C) taken for (B, C, Y, X)."""
-    expected = re.escape(f"expected images (B, C, 8, 8) = (B, C, Y, X), got {shape}")
+    expected = re.escape(f"images (B, C, 8, 8) = (B, C, Y, X), got float32 {shape}")
     with pytest.raises(ValueError, match=expected):
         make(config)(Tensor(np.zeros(shape, np.float32)))
 
@@ -222,3 +222,15 @@ def test_map_head_asks_one_question():
     (weights,) = maps
     assert weights.shape == (2, 2, 1, 5)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [{"image_size": 30}, {"width": 66}])
+def test_sizes_that_do_not_divide_are_refused_at_once(wrong):
+    with pytest.raises(ValueError, match="must be a multiple of"):
+        ViTConfig(**wrong)
+
+
+def test_a_picture_that_was_not_scaled_is_refused():
+    vit = ViT(ViTConfig(width=16, depth=1), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="to_model makes them from uint8"):
+        vit(Tensor(np.zeros((1, 3, 32, 32), np.uint8)))

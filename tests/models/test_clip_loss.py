@@ -88,3 +88,8 @@ def test_the_loss_at_the_start():
     logits = model(Tensor(rng.normal(size=(64, 3, 32, 32)).astype(np.float32)), ids)
     spread = (logits.data.var(axis=1).mean() + logits.data.var(axis=0).mean()) / 2
     assert clip_loss(logits).item() == pytest.approx(math.log(64) + spread / 2, abs=0.2)
+
+
+def test_a_picture_without_a_true_text_is_refused():
+    with pytest.raises(ValueError, match="needs a positive"):
+        clip_loss(Tensor(np.zeros((3, 2), np.float32)))

@@ -209,3 +209,9 @@ def test_a_context_of_before_does_not_watch():
     with watch_attention() as maps:
         before.run(layer(), x)
     assert maps == []
+
+
+def test_a_query_that_sees_nothing_is_shown_to_look_nowhere():
+    q = Tensor(np.ones((1, 2, 1, 4), np.float32))
+    weights = attention_weights(q, q, Mask.full(np.array([[True, False]])))
+    np.testing.assert_allclose(weights[0, 0], [[1, 0], [0, 0]])

@@ -94,3 +94,8 @@ def test_every_parameter_of_a_transformer_gets_a_gradient():
             assert np.abs(parameter.grad).max() < 1e-12
         else:
             assert np.abs(parameter.grad).max() > 1e-4, name
+
+
+def test_an_unknown_activation_is_refused_at_once():
+    with pytest.raises(ValueError, match="no activation 'swish'"):
+        MLP(8, 16, np.random.default_rng(0), "swish")

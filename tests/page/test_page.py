@@ -73,7 +73,7 @@ def make(exhibits=6, searches=2, word_maps=2, word="red"):
     ]
     steps = np.arange(1, 301)
     run = museum_page.Training(
-        steps, 4 / steps**0.3, steps * 0.2, 64, 312_448, f"2 {word} cores",
+        steps, 4 / steps**0.3, steps * 0.2, 64, 128, 4.5, 312_448, f"2 {word} cores",
         checked=[1, 150, 300], accuracies={f"{word} both": [0.02, 0.4, 0.63]}, chance=1 / 48,
     )  # fmt: skip
     result = museum_page.Result(f"{word} held out", 412, 0.97, 0.655, 0.634)
@@ -203,7 +203,7 @@ def test_a_room_is_anything_with_anchor_title_and_html():
             return "<p>It is a red star.</p>"
 
     result = museum_page.Result("held out", 1, 0.5, 0.5, 0.5)
-    run = museum_page.Training([1], [3.0], [0.5], 8, 100, "1 core")
+    run = museum_page.Training([1], [3.0], [0.5], 8, 16, 2.4, 100, "1 core")
     shown = museum_page.Exhibit(picture(), "a", [("a", 1.0)])
     entrance = museum_page.Entrance(run, result, 2, "a", shown)
     reader = Reader(museum_page.page(entrance, [Guide(), museum_page.TrainingRoom(run)]))

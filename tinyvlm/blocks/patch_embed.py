@@ -50,6 +50,11 @@ class ConvStem(Module):
             raise ValueError(f"ConvStem halves the picture: P must be 2, 4, 8, ..., got {P}")
         halvings = int(math.log2(P))
         channels = [C] + [max(16, D // 2 ** (halvings - 1 - i)) for i in range(halvings)]
+        if any(channel % 4 for channel in channels[1:]):
+            raise ValueError(
+                f"ConvStem: the widths {channels[1:]} must be multiples of the 4 groups of its "
+                f"GroupNorms; choose another D than {D}"
+            )
         self.convs = [
             Conv2d(before, after, 3, rng, stride=2, padding=1)
             for before, after in pairwise(channels)

@@ -50,13 +50,18 @@ class TextTransformer(Module):
     def forward(self, ids: Array) -> Tensor:
         x = self.tokens(ids)  # (B, T, D)
         B, T, D = x.shape
-        end = np.argmax(ids == self.config.eos_id, axis=1)  # the first one, (B,)
+        is_end = ids == self.config.eos_id  # (B, T)
+        if not is_end.any(axis=1).all():
+            raise ValueError(f"text: every row of ids needs an end-of-text {self.config.eos_id}")
+        end = np.argmax(is_end, axis=1)  # the first one, (B,)
         return x.reshape(B * T, D)[array_module(ids).arange(B) * T + end]  # (B, D)
 
     def tokens(self, ids: Array) -> Tensor:
         """ids (B, T) -> (B, T, D)."""
+        if ids.ndim != 2 or not 0 < ids.shape[1] <= self.config.length:
+            raise ValueError(
+                f"text: expected ids (B, T) with 1 to {self.config.length} tokens, got {ids.shape}"
+            )
         T = ids.shape[1]
-        if self.config.length < T:
-            raise ValueError(f"text: at most {self.config.length} tokens, got ids {ids.shape}")
         x = self.token_embedding(ids) + self.position[:T]  # (B, T, D)
         return self.norm(self.transformer(x, Mask.causal(T)))

@@ -39,6 +39,13 @@ class ViTConfig:
     activation: str = "gelu_tanh"  # a function of nn.functional
     eps: float = 1e-5  # of every LayerNorm
 
+    def __post_init__(self) -> None:
+        if self.image_size % self.patch_size or self.width % self.heads:
+            raise ValueError(
+                f"ViTConfig: image_size {self.image_size} must be a multiple of patch_size "
+                f"{self.patch_size}, and width {self.width} of heads {self.heads}"
+            )
+
     @property
     def tokens(self) -> int:
         """N, without the class token."""
@@ -71,9 +78,10 @@ class ViT(Module):
     def tokens(self, images: Tensor) -> Tensor:
         """(B, C, Y, X) -> (B, N, D), or (B, 1 + N, D) with the class token first."""
         size = self.config.image_size
-        if images.shape[2:] != (size, size):
+        if images.shape[2:] != (size, size) or images.dtype.kind != "f":
             raise ValueError(
-                f"ViT: expected images (B, C, {size}, {size}) = (B, C, Y, X), got {images.shape}"
+                f"ViT: expected floating-point images (B, C, {size}, {size}) = (B, C, Y, X), got "
+                f"{images.dtype} {images.shape}; tinyvlm.images.to_model makes them from uint8"
             )
         x = self.patch_embed(images)  # (B, N, D)
         if self.class_token is not None:

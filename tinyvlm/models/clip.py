@@ -111,6 +111,10 @@ def clip_loss(logits: Tensor, positives: Array | None = None) -> Tensor:
     B, M = logits.shape
     if positives is None:
         positives = np.eye(B, M, dtype=bool)
+    if not (positives.any(axis=1).all() and positives.any(axis=0).all()):
+        raise ValueError(
+            f"clip_loss: every picture and text of logits (B, M) = ({B}, {M}) needs a positive"
+        )
     per_image = positives / positives.sum(axis=1, keepdims=True)  # each row sums to 1
     per_text = positives / positives.sum(axis=0, keepdims=True)  # each column sums to 1
     dtype = logits.dtype

@@ -35,9 +35,10 @@ def watch_attention() -> Iterator[list[np.ndarray]]:
 def attention_weights(q: Tensor, k: Tensor, mask: Mask | None = None) -> np.ndarray:
     """q (B, T, H, K), k (B, S, H, K) -> softmax(q k^T / sqrt K) as (B, H, T, S), for looking at."""
     scores = np.einsum("bthk,bshk->bhts", q.numpy(), k.numpy()) * q.shape[-1] ** -0.5
-    if mask is not None:
-        scores = np.where(mask.dense()[:, None], scores, -1e30)
-    return softmax(scores)
+    if mask is None:
+        return softmax(scores)
+    visible = mask.dense()[:, None]  # (B, 1, T, S)
+    return softmax(np.where(visible, scores, -1e30)) * visible  # who sees nothing looks nowhere
 
 
 class Attention(Module):

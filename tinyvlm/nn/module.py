@@ -24,8 +24,9 @@ class Parameter(Tensor):
 class Module:
     """Base of every layer and model: assign Parameters, Modules or lists of Modules as attributes.
 
-    Nothing is registered: the tree is read from the attributes when it is asked for, in the order
-    of assignment. A parameter found twice (tied weights) is one entry, under its first name.
+    Nothing is registered: the tree is read from the attributes when it is asked for, a module's own
+    parameters first, then those of its children, in the order of assignment. A parameter found
+    twice (tied weights) is one entry, under its first name.
     """
 
     training = True

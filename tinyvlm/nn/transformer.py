@@ -25,6 +25,8 @@ class MLP(Module):
         rng: np.random.Generator,
         activation: str = "gelu_tanh",
     ) -> None:
+        if not hasattr(F, activation):
+            raise ValueError(f"MLP: nn.functional has no activation {activation!r}")
         self.up = Linear(D, hidden, rng)
         self.down = Linear(hidden, D, rng)
         self.activation = activation

@@ -43,6 +43,5 @@ class Attention(Function):
         B, T, S = q.shape[0], q.shape[1], k.shape[1]
         if self.visible is not None and self.visible.shape not in ((B, T, S), (1, T, S)):
             raise ValueError(
-                f"expected a mask for ({B} or 1, {T}, {S}) = (B, T, S), "
-                f"got {self.visible.shape}"
+                f"expected a mask for ({B} or 1, {T}, {S}) = (B, T, S), got {self.visible.shape}"
             )

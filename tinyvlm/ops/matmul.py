@@ -41,8 +41,7 @@ class Linear(Function):
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
         if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[0]:
             raise ValueError(
-                f"expected x (..., I) and w (I, J) with the same I, got x {x.shape} "
-                f"and w {w.shape}"
+                f"expected x (..., I) and w (I, J) with the same I, got x {x.shape} and w {w.shape}"
             )
         if b is not None and b.shape != w.shape[1:]:
             raise ValueError(f"expected b (J,) = {w.shape[1:]}, got {b.shape}")

@@ -126,8 +126,7 @@ class GroupNorm(Function):
     def forward(self, x: Array, gain: Array, bias: Array) -> Array:
         if x.ndim != 4 or x.shape[1] % self.groups:
             raise ValueError(
-                f"expected x (B, C, Y, X) with C a multiple of {self.groups}, "
-                f"got {x.shape}"
+                f"expected x (B, C, Y, X) with C a multiple of {self.groups}, got {x.shape}"
             )
         B, C, Y, X = x.shape
         check_parameters((C,), gain, bias)
