@@ -74,9 +74,10 @@ class FolderSet:
         turn = int(rng.integers(1 << 30))  # one template a batch, so equal classes meet as equals
         rows = [self.sentences[self.owner[i]] for i in chosen]
         texts = [row[turn % len(row)] for row in rows]
-        distinct, column = np.unique(texts, return_inverse=True)
-        positives = column[:, None] == np.arange(len(distinct))  # (B, M)
-        return pictures, self.words.batch(distinct.tolist(), LENGTH), positives
+        # Equal means equal ids: sentences may differ in capitals, or only after the cut.
+        ids, column = np.unique(self.words.batch(texts, LENGTH), axis=0, return_inverse=True)
+        positives = column.reshape(-1, 1) == np.arange(len(ids))  # (B, M)
+        return pictures, ids, positives
 
 
 def build(data: FolderSet, seed: int) -> CLIP:
