@@ -186,3 +186,15 @@ def test_the_generator_decides_the_mask():
     assert (first != second).any()
     layer.set_generator(rng(7))
     np.testing.assert_array_equal(layer(x).data, first)
+
+
+def test_a_model_without_values_takes_no_memory_until_it_is_loaded():
+    rng = np.random.default_rng(0)
+    with init.no_values():
+        huge = Linear(10**6, 10**6, rng)  # 4 TB, if it were real
+        small = Linear(3, 2, rng)
+    assert huge.weight.shape == (10**6, 10**6)
+    small.load_state_dict({"weight": np.full((3, 2), 5.0), "bias": np.zeros(2)})
+    assert small.weight.data.flags.writeable
+    np.testing.assert_array_equal(small.weight.data, np.full((3, 2), 5.0, np.float32))
+    assert Linear(3, 2, rng).weight.data.any()  # outside, values are drawn again

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
+
+_drawing: ContextVar[bool] = ContextVar("drawing", default=True)
+
+
+@contextmanager
+def no_values() -> Iterator[None]:
+    """Models built inside have shapes but no random values, and take no memory for them.
+
+    For a model whose values come from a file: `Module.load_state_dict` puts them in place.
+    """
+    token = _drawing.set(False)
+    try:
+        yield
+    finally:
+        _drawing.reset(token)
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> np.ndarray:
     """Gaussian with mean 0 and the given standard deviation."""
+    if not _drawing.get():
+        return np.broadcast_to(np.float32(0), shape)  # one number, seen everywhere; read-only
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(std)
 
 

@@ -137,4 +137,6 @@ class Module:
             more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
             raise ValueError(f"the weights don't fit this model: {'; '.join(wrong[:5])}{more}")
         for name, parameter in mine.items():
+            if not parameter.data.flags.writeable:  # built inside init.no_values()
+                parameter.data = np.empty(parameter.shape, parameter.dtype)
             parameter.data[...] = backend.array_module(parameter.data).asarray(arrays[name])
