@@ -34,14 +34,14 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from tinyvlm.parallel import default_threads
 
-    print(f"Python      {platform.python_version()} at {sys.executable}")
-    print(f"machine     {platform.system()} {platform.machine()}, {default_threads()} threads")
+    print(f"Python        {platform.python_version()} at {sys.executable}")
+    print(f"machine       {platform.system()} {platform.machine()}, {default_threads()} threads")
     for line in blas_lines():
         print(line)
     missing = []
     for name, (purpose, install) in PACKAGES.items():
         version = installed_version(name)
-        print(f"{name:<12}{version or 'not installed':<16}{purpose}")
+        print(f"{name:<14}{version or 'not installed':<16}{purpose}")
         if version is None:
             missing.append((name, install))
     for line in gpu_lines():
@@ -57,9 +57,9 @@ def blas_lines() -> list[str]:
 
     pools = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
     if not pools:
-        return ["BLAS        unknown to threadpoolctl (Accelerate on macOS, perhaps)"]
+        return ["BLAS          unknown to threadpoolctl (Accelerate on macOS, perhaps)"]
     return [
-        f"BLAS        {p['internal_api']} {p['version']}, {p.get('architecture', '?')} kernels, "
+        f"BLAS          {p['internal_api']} {p['version']}, {p.get('architecture', '?')} kernels, "
         f"{p['num_threads']} threads"
         for p in pools
     ]
@@ -77,4 +77,4 @@ def gpu_lines() -> list[str]:
     from tinyvlm import backend
 
     problem = backend.gpu_problem()
-    return [f"GPU         {f'not used: {problem}' if problem else backend.gpu_name()}"]
+    return [f"GPU           {f'not used: {problem}' if problem else backend.gpu_name()}"]
