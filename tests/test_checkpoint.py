@@ -308,11 +308,11 @@ def wrong_descriptions():
     yield "unknown_field", config(color="red")
     yield "vision_is_none", config(vision=None)
     yield "vision_is_a_list", config(vision=[1])
-    for value in (0, -1, 3, "x", None, 1.5, [16], 10**30):
+    for value in (0, -1, 3, "x", None, 1.5, [16], 10**6, 10**30):
         yield f"width={value!r}", vision(width=value)
         yield f"heads={value!r}", vision(heads=value)
         yield f"patch_size={value!r}", vision(patch_size=value)
-    for value in (0, 2, "x", None, 1.5):
+    for value in (0, 2, "x", None, 1.5, 10**9):
         yield f"depth={value!r}", vision(depth=value)
     for value in ("gelu", "np", "", None, 3):
         yield f"activation={value!r}", vision(activation=value)

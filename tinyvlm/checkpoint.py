@@ -22,6 +22,7 @@ import safetensors.numpy
 
 from tinyvlm.errors import InputError
 from tinyvlm.models.clip import CLIP, CLIPConfig
+from tinyvlm.nn import init
 from tinyvlm.tensor import Tensor, no_grad
 from tinyvlm.text import Tokenizer, tokenizer_from_json
 
@@ -143,7 +144,9 @@ def load_model(path: str | os.PathLike) -> tuple[CLIP, Tokenizer, dict[str, Any]
         cls, config_class = MODELS[about["kind"]]
         config = config_from_json(config_class, about["config"])
         tokenizer = tokenizer_from_json(about["tokenizer"])
-        model = cls(config, np.random.default_rng(0))
+        check_depth(config, len(arrays))
+        with init.no_values():  # sizes that don't fit are refused before they take memory
+            model = cls(config, np.random.default_rng(0))
         model.load_state_dict(select(arrays, "model"))
         try_out(model.eval(), tokenizer, about["templates"])
     except KeyError as error:
@@ -153,6 +156,13 @@ def load_model(path: str | os.PathLike) -> tuple[CLIP, Tokenizer, dict[str, Any]
     except (TypeError, AttributeError, ArithmeticError, LookupError, MemoryError) as error:
         raise InputError(f"{path}: its description makes no model ({error})") from error
     return model, tokenizer, about
+
+
+def check_depth(config: CLIPConfig, stored: int) -> None:
+    """Raises ValueError when a tower has more blocks than the file has arrays (up to 100 pass: what
+    they miss is listed later)."""
+    if max(config.vision.depth, config.text.depth) > max(stored, 100):
+        raise ValueError(f"its config has more blocks than the file has arrays ({stored})")
 
 
 @no_grad()
