@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
     parser.add_argument("model", choices=["clip"], help="what to train")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="pictures to learn from")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where checkpoint and log go")
-    parser.add_argument("--steps", type=positive, help="default: 600, with --data 4000")
+    parser.add_argument("--steps", type=positive, help="default: 600, with --data 8000")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint")
     add_seed(parser)
     add_threads(parser)

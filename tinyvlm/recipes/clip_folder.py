@@ -25,7 +25,7 @@ from tinyvlm.text import WordTokenizer
 from tinyvlm.train import History, Recipe, Run, fit
 
 SIZE = 32  # pixels a side
-STEPS = 4000
+STEPS = 8000
 LENGTH = 32  # T, tokens a sentence; longer ones are cut
 VISION = ViTConfig(image_size=SIZE, patch_size=8, width=128, depth=4, mlp_width=512)
 
