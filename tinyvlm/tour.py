@@ -124,13 +124,14 @@ def search(model: CLIP) -> list[page.Search]:
 
 
 def word_maps(model: CLIP, scenes: tuple[museum.Scene, ...]) -> list[page.WordMap]:
-    """For some pictures, the similarity of every patch with the colour, the shape, and both.
+    """For some pictures, the similarity of every patch with its colour and with its shape.
 
     A word's vector is the mean over all sentences "a COLOUR SHAPE" that have the word, less the
     mean over all of them: what the word adds.
     """
     words = clip_museum.tokenizer()
-    ids = words.batch([museum.with_article(label) for label in clip_museum.LABELS], 24)
+    sentences = [museum.with_article(label) for label in clip_museum.LABELS]
+    ids = words.batch(sentences, clip_museum.LENGTH)
     maps = []
     for scene in scenes:
         picture = museum.draw(scene)
