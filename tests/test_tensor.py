@@ -304,6 +304,16 @@ def test_a_dropped_graph_returns_its_memory_at_once():
     assert watched() is None
 
 
+def test_a_value_that_no_operation_saved_is_freed_during_forward():
+    """Catches a graph that links tensors: it would hold every activation, saved or not."""
+    middle = leaf(1, 2) + 1.0  # neither Add reads it in backward
+    watched = weakref.ref(middle.data)
+    loss = (middle + 1.0).sum()
+    del middle
+    assert watched() is None
+    loss.backward()
+
+
 # Where gradients go
 
 

@@ -14,6 +14,7 @@ import sys
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
+M_ARENA_MAX = -8
 KEEP = 2**31 - 1  # bytes that may lie free at the top of the heap
 
 
@@ -25,5 +26,7 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    # Large blocks come from the heap (no mmap of their own), and the heap is not trimmed.
-    return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, KEEP))
+    # Large blocks come from the heap (no mmap of their own), and the heap is not trimmed. Threads
+    # share it: the heaps that glibc makes for further threads are given back in spite of the above.
+    switches = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: KEEP, M_ARENA_MAX: 1}
+    return all(mallopt(switch, value) for switch, value in switches.items())

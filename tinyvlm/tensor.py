@@ -84,6 +84,14 @@ class Tensor:
         return self.data.size
 
     @property
+    def node(self) -> Function | Tensor:
+        """Where its gradient goes: the function that made it, or the tensor itself if it's a leaf.
+
+        The graph links these and not tensors, so a value that no function saved is freed at once.
+        """
+        return self if self.function is None else self.function
+
+    @property
     def device(self) -> str:
         return backend.device_of(self.data)
 
@@ -238,18 +246,17 @@ class Tensor:
             )
         dy = self._seed(dy)
         # An entry of `gradients` is [array, fresh]; fresh: nobody else can see the memory.
-        gradients: dict[int, tuple[Array, bool]] = {id(self): (dy, False)}
-        order = topological_order(self)
+        gradients: dict[int, tuple[Array, bool]] = {id(self.node): (dy, False)}
+        order = topological_order(self.node)
         while order:
-            tensor = order.pop()  # dropped from here on: its memory returns while we walk
-            dy, fresh = gradients.pop(id(tensor))
-            if tensor.function is None:
-                accumulate_leaf(tensor, dy, fresh, into)
+            node = order.pop()  # dropped from here on: its memory returns while we walk
+            dy, fresh = gradients.pop(id(node))
+            if isinstance(node, Tensor):
+                accumulate_leaf(node, dy, fresh, into)
                 continue
-            function = tensor.function
-            inputs, needs = function.inputs, function.needs
-            result = function.backward(dy)
-            function.release()
+            inputs, needs = node.inputs, node.needs
+            result = node.backward(dy)
+            node.release()
             if not isinstance(result, tuple):
                 result = (result,)
             for source, needed, gradient in zip(inputs, needs, result, strict=True):
@@ -293,7 +300,7 @@ def apply(function: Function, *inputs: Any) -> Tensor:
     out = Tensor(y)
     check_types(function, tensors, out)
     if any(function.needs):
-        function.inputs = tensors
+        function.inputs = tuple(t.node for t in tensors)
         out.function = function
         out.requires_grad = True
     return out
@@ -329,31 +336,30 @@ def check_types(function: Function, inputs: tuple[Tensor, ...], out: Tensor) -> 
         raise ValueError(f"{function.name}: inputs are on different devices ({came}); use .to()")
 
 
-def topological_order(root: Tensor) -> list[Tensor]:
-    """Every tensor that root depends on and that wants a gradient, inputs before their users.
+def topological_order(root: Function | Tensor) -> list[Function | Tensor]:
+    """Every node that root depends on and that wants a gradient, inputs before their users.
 
-    Popping from the end, a tensor's turn comes when all who used it have had theirs, so its
+    Popping from the end, a node's turn comes when all who used it have had theirs, so its
     gradient is complete. The walk keeps its own stack: recursion would end at 1,000 nodes.
     """
-    order: list[Tensor] = []
+    order: list[Function | Tensor] = []
     seen: set[int] = set()
-    stack: list[tuple[Tensor, bool]] = [(root, False)]
+    stack: list[tuple[Function | Tensor, bool]] = [(root, False)]
     while stack:
-        tensor, inputs_done = stack.pop()
+        node, inputs_done = stack.pop()
         if inputs_done:
-            order.append(tensor)
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack.append((tensor, True))
-            function = tensor.function
-            if function is None:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            if isinstance(node, Tensor):
                 continue
-            if function.freed:
+            if node.freed:
                 raise RuntimeError(
                     "backward: this part of the graph was walked before, and a walk frees what it "
                     "used. Add the losses and call backward once, or compute the loss again"
                 )
-            for source, needed in zip(function.inputs, function.needs, strict=True):
+            for source, needed in zip(node.inputs, node.needs, strict=True):
                 if needed:
                     stack.append((source, False))
     return order

@@ -276,7 +276,7 @@ for _ in range(40 if FAST else 400):
     pair = loss_of_values(values), loss_of_tensors(*tensors)
     history.append([float(loss.data) for loss in pair])
     pair[0].sort_into(order := {})
-    assert len(order) > 30 * len(topological_order(pair[1]))  # arrays: fewer Python objects
+    assert len(order) > 30 * len(topological_order(pair[1].node))  # arrays: fewer Python objects
     for loss in pair:
         loss.backward()
     for parameter in [*values, *tensors]:

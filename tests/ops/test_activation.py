@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gradient_check import check, normal, pointwise
 
+from tinyvlm.kernels.library import CACHE_BLOCK
 from tinyvlm.nn import functional as F
 from tinyvlm.ops import activation
 from tinyvlm.tensor import Tensor
@@ -63,6 +64,18 @@ ACTIVATIONS = {
 def test_activation(name, shape):
     """Catches a wrong constant, a wrong slope, and in-place work on an array that isn't ours."""
     check(getattr(F, name), pointwise(*ACTIVATIONS[name]), 2 * normal(*shape))
+
+
+@pytest.mark.parametrize("size", [CACHE_BLOCK - 1, CACHE_BLOCK, 2 * CACHE_BLOCK + 3])
+def test_gelu_in_blocks_is_gelu_piece_by_piece(size):
+    """Catches a last block that is left out or cut short."""
+    x, dy = normal(size), normal(size)
+    whole = activation.GELU()
+    y, dx = whole.forward(x), whole.backward(dy)
+    for piece in np.array_split(np.arange(size), 7):
+        part = activation.GELU()
+        np.testing.assert_allclose(y[piece], part.forward(x[piece]), rtol=1e-13)
+        np.testing.assert_allclose(dx[piece], part.backward(dy[piece]), rtol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

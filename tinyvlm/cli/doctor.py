@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 from tinyvlm.cli.arguments import add_command
@@ -58,11 +59,30 @@ def blas_lines() -> list[str]:
     pools = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
     if not pools:
         return ["BLAS          unknown to threadpoolctl (Accelerate on macOS, perhaps)"]
-    return [
+    lines = [
         f"BLAS          {p['internal_api']} {p['version']}, {p.get('architecture', '?')} kernels, "
         f"{p['num_threads']} threads"
         for p in pools
     ]
+    if avx512_is_idle(pools):
+        lines.append(
+            "              this processor has AVX-512 and OpenBLAS leaves it unused; to use it,"
+        )
+        lines.append("              set OPENBLAS_CORETYPE=SkylakeX before Python starts")
+    return lines
+
+
+def avx512_is_idle(pools: list[dict[str, Any]]) -> bool:
+    """True when OpenBLAS does not know this processor and runs its AVX2 kernels on it.
+
+    Measured with OpenBLAS 0.3.31 on an AMD EPYC of family 26: a step takes 1.5 times as long.
+    """
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().partition("flags")[2].splitlines()[0].split())
+    except (OSError, IndexError):
+        return False
+    has_avx512 = flags >= {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
+    return has_avx512 and any(p.get("architecture") in ("Haswell", "Zen") for p in pools)
 
 
 def installed_version(package: str) -> str | None:

@@ -7,11 +7,21 @@ weights, and backward needs only delta = rowsum(dy * y).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinyvlm.backend import Array, array_module
+from tinyvlm.backend import Array, array_module, device_of
+
+CACHE_BLOCK = 1 << 15  # values; a few such arrays fit into the cache of one processor core
+
+
+def cache_blocks(x: Array) -> Iterator[slice]:
+    """Slices that cover a flat array, each small enough for the cache; a GPU array is one slice."""
+    size = CACHE_BLOCK if device_of(x) == "cpu" else max(len(x), 1)
+    for start in range(0, len(x), size):
+        yield slice(start, start + size)
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -28,7 +38,7 @@ class AttentionSaved:
     v: Array  # (B, G, S, K)
     weights: Array  # (B, G, R*T, S), exp(score - row maximum), not normalised
     inverse_sum: Array  # (B, G, R*T, 1), 0 for a row that sees nothing
-    y: Array  # (B, G, R*T, K)
+    y: Array  # (B, T, H, K)
     scale: float
 
 
@@ -69,13 +79,15 @@ def attention_forward(
         row_max[np.isneginf(row_max)] = 0.0  # a row that sees nothing: exp(-inf - 0) = 0, not NaN
     weights -= row_max  # exp never overflows
     np.exp(weights, out=weights)
-    inverse_sum = weights.sum(axis=-1, keepdims=True)
+    ones = array_module(weights).ones((weights.shape[-1], 1), weights.dtype)
+    inverse_sum = np.matmul(weights, ones)  # the row sums, which BLAS does fastest
     if may_see_nothing:
         inverse_sum[inverse_sum == 0.0] = np.inf  # ... and its output is 0 / inf = 0
     np.reciprocal(inverse_sum, out=inverse_sum)
     y = np.matmul(weights, v)
     y *= inverse_sum
-    return ungroup_queries(y, H), AttentionSaved(q, k, v, weights, inverse_sum, y, scale)
+    y = ungroup_queries(y, H)  # (B, T, H, K)
+    return y, AttentionSaved(q, k, v, weights, inverse_sum, y, scale)
 
 
 def hide(scores: Array, visible: Array, T: int) -> None:
@@ -92,10 +104,11 @@ def attention_backward(dy: Array, saved: AttentionSaved) -> tuple[Array, Array, 
     """
     H = dy.shape[2]
     G = saved.k.shape[1]
+    delta = group_queries(np.vecdot(dy, saved.y)[..., None], G) * saved.inverse_sum
     dy = group_queries(dy, G) * saved.inverse_sum  # (B, G, R*T, K), the 1/sum of p moved here
     dv = np.matmul(saved.weights.swapaxes(-1, -2), dy)  # (B, G, S, K)
     ds = np.matmul(dy, np.ascontiguousarray(saved.v.swapaxes(-1, -2)))  # (B, G, R*T, S)
-    ds -= (dy * saved.y).sum(axis=-1, keepdims=True)
+    ds -= delta
     ds *= saved.weights
     dq = np.matmul(ds, saved.k)
     dq *= saved.scale

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from tinyvlm.backend import Array, array_module
+from tinyvlm.kernels.library import cache_blocks
 from tinyvlm.ops.function import Function
 
 
@@ -92,36 +93,41 @@ class Softplus(Function):
 class GELU(Function):
     """y = x Phi(x) ~ x/2 (1 + tanh u), u = c (x + a x^3) (Hendrycks and Gimpel 2016, 1606.08415).
 
-    dy/dx = (1 + tanh u)/2 + x/2 (1 - tanh^2 u) du/dx. Every line works in place: the temporaries
-    of this one function are the largest of a transformer.
+    With p = (1 + tanh u)/2: y = x p and dy/dx = p + x p (1 - p) 2 du/dx. The arrays of this one
+    function are the largest of a transformer, so it works on one block after the other: a block
+    stays in the cache while fifteen operations pass over it.
     """
 
     C = math.sqrt(2 / math.pi)
     A = 0.044715
 
     def forward(self, x: Array) -> Array:
-        shape = x.shape
-        x = x.reshape(-1)  # at least 1-d, so that every result is an array to work in
+        flat = x.reshape(-1)
+        y = np.empty_like(flat)
+        slope = np.empty_like(flat) if self.needs[0] else None
+        for block in cache_blocks(flat):
+            self.forward_block(flat[block], y[block], None if slope is None else slope[block])
+        self.slope = None if slope is None else slope.reshape(x.shape)
+        return y.reshape(x.shape)
+
+    def forward_block(self, x: Array, y: Array, slope: Array | None) -> None:
+        """Fill y and, if asked, slope, in place."""
         x2 = x * x
-        t = x2 * (self.C * self.A)
-        t += self.C
-        t *= x
-        np.tanh(t, out=t)
-        half_x = x * 0.5
-        if self.needs[0]:
-            x2 *= 3 * self.C * self.A
-            x2 += self.C
-            x2 *= half_x  # x/2 du/dx
-            slope = t * t
-            np.subtract(1, slope, out=slope)
+        np.multiply(x2, self.C * self.A, out=y)
+        y += self.C
+        y *= x
+        np.tanh(y, out=y)
+        y += 1
+        y *= 0.5  # p
+        if slope is not None:
+            x2 *= 6 * self.C * self.A
+            x2 += 2 * self.C
+            x2 *= x  # 2 x du/dx
+            np.subtract(1, y, out=slope)
+            slope *= y
             slope *= x2
-        t += 1
-        if self.needs[0]:
-            np.multiply(t, 0.5, out=x2)
-            slope += x2
-            self.slope = slope.reshape(shape)
-        t *= half_x
-        return t.reshape(shape)
+            slope += y
+        y *= x
 
     def backward(self, dy: Array) -> Array:
         return dy * self.slope

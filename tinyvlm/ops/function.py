@@ -16,7 +16,7 @@ class Function(ABC):
     `forward` keeps what `backward` will read as plain attributes, so an operation can be tested,
     printed and drawn alone. The object is also the node of the graph: `tensor.apply` sets `needs`
     (which inputs want a gradient, known before forward runs; all, when used alone) and `inputs`
-    (the Tensors).
+    (for each, the Function that made it, or the Tensor itself when it is a leaf).
 
     The contract of `backward(dy)`: one array per input with that input's shape, or None where
     `needs` is False. An array may be dy itself, a view of dy, or fresh memory that nobody else
