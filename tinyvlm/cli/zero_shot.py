@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def show_patches(path: Path, model: Any, words: Any, square: Any, labels: list[str]) -> None:
-    """The picture once a label, under it the cosine of every patch with the label."""
+    """The picture once a label, lit where the patches are nearer to it than to the other labels."""
     import numpy as np
 
     from tinyvlm import images, show
@@ -68,5 +68,7 @@ def show_patches(path: Path, model: Any, words: Any, square: Any, labels: list[s
 
     ids = words.batch([with_article(label) for label in labels], model.config.text.length)
     maps = patch_similarity(model, Tensor(images.to_model(square[None])), ids)[0]
+    if len(labels) > 1:
+        maps = maps - maps.mean(axis=0)  # what sets each label apart from the others
     pictures = [np.asarray(show.overlay(square, heat)) for heat in maps]
     images.save(np.asarray(show.grid(pictures, labels, columns=min(4, len(labels)))), path)
