@@ -82,3 +82,9 @@ def test_the_rank_is_the_place_in_a_list_sorted_against_us(scores, bits):
     for query, rank in enumerate(retrieval.ranks(scores.astype(float), right)):
         order = sorted(range(6), key=lambda i: (-scores[query, i], right[query, i]))
         assert rank == 1 + [bool(right[query, i]) for i in order].index(True)
+
+
+def test_a_score_that_is_not_a_number_is_refused():
+    """Catches perfect recall for a model whose weights went to NaN."""
+    with pytest.raises(ValueError, match="not a number"):
+        ranks(np.array([[np.nan, 1.0]]), np.array([[False, True]]))

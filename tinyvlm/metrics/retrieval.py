@@ -13,10 +13,12 @@ import numpy as np
 def ranks(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     """scores (queries, items), right (queries, items) bool -> (queries,) int, 1 is first.
 
-    Raises ValueError when a query has no right item.
+    Raises ValueError when a query has no right item, or a score is not a number.
     """
     if scores.shape != right.shape:
         raise ValueError(f"ranks: scores {scores.shape} and right {right.shape} differ")
+    if np.isnan(scores).any():
+        raise ValueError("ranks: a score is not a number, so nothing can be ranked")
     if not right.any(axis=1).all():
         raise ValueError(f"ranks: query {int(np.argmin(right.any(axis=1)))} has no right item")
     best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)  # (queries, 1)
