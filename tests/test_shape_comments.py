@@ -7,17 +7,25 @@ import numpy as np
 import pytest
 from shape_comments import ShapeComments
 
+from tinyvlm.blocks.gemma import GemmaConfig
 from tinyvlm.blocks.patch_embed import patchify
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
+from tinyvlm.generate import Sampling, generate, respond
 from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss, patch_similarity
+from tinyvlm.models.paligemma import PaliGemma, PaliGemmaConfig, suffix_loss
 from tinyvlm.nn import functional as F
+from tinyvlm.nn.attention import watch_attention
 from tinyvlm.nn.masks import Mask
 from tinyvlm.tensor import Tensor
+from tinyvlm.text import WordTokenizer
+from tinyvlm.text.locations import from_xywh, to_xywh
+from tinyvlm.text.prompts import encode_examples
 
 PACKAGE = Path(__file__).parents[1] / "tinyvlm"
 ROOMS = ["nn", "blocks", "models", "kernels", "ops"]
 FILES = [path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")]
+FILES += [PACKAGE / name for name in ("generate.py", "text/prompts.py", "text/locations.py")]
 
 TEXT = TextConfig(vocab_size=20, eos_id=19, length=8, width=16, depth=1, heads=2, mlp_width=22)
 VISION = ViTConfig(image_size=12, patch_size=4, width=16, depth=1, heads=2, mlp_width=22)
@@ -37,6 +45,25 @@ def run_models():
         images, ids = normal(5, 3, 12, 12), np.full((10, 7), 19)
         clip_loss(model(images, ids), np.ones((5, 10), bool)).backward()
         patch_similarity(model, images, ids)
+
+
+def run_paligemma():
+    """B 2 pictures, Q 3 texts each, N 9, D 20 of the decoder, H 6 on G 3, K 8, V 12."""
+    words = WordTokenizer.from_texts(["caption en", "answer en what is in the picture"])
+    V = words.vocab_size
+    language = GemmaConfig(V, width=20, depth=2, heads=6, kv_heads=3, head_width=8, mlp_width=22)
+    model = PaliGemma(PaliGemmaConfig(VISION, language), np.random.default_rng(0))
+    prompts = ["caption en", "answer en what", "answer en what is in the picture"]
+    ids, suffix = encode_examples(words, prompts * 2, ["the picture", "in", ""] * 2)
+    suffix_loss(model(normal(2, 3, 12, 12), ids, suffix), ids, suffix).mean().backward()
+    pictures, rng = np.zeros((2, 12, 12, 3), np.uint8), np.random.default_rng(0)
+    with watch_attention():
+        respond(model, words, pictures, prompts * 2, max_tokens=4)
+    respond(model, words, pictures, prompts * 2, max_tokens=4, sampling=Sampling(), rng=rng)
+    prefix, present = normal(6, 7, 20), np.arange(7) < np.arange(1, 7)[:, None]
+    for use_cache in (True, False):
+        generate(model.language, prefix, present, eos_id=2, max_tokens=4, use_cache=use_cache)
+    to_xywh(from_xywh(np.ones((5, 4)), ["it"] * 5, (48, 48)), (48, 48))
 
 
 def run_operations():
@@ -61,6 +88,7 @@ def run_operations():
 def test_shape_comments_of_the_library():
     comments = ShapeComments(FILES)
     comments.check(run_models)
+    comments.check(run_paligemma)
     comments.check(run_operations)
     assert not comments.lies, "\n".join(dict.fromkeys(comments.lies))
     unreached = "let a run reach " + " ".join(sorted(comments.all - comments.checked))

@@ -20,8 +20,8 @@ class KVCache:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.length = 0  # S, the tokens stored so far
-        self.k: Array = None  # (B, G, K, capacity)
-        self.v: Array = None  # (B, G, capacity, K)
+        self.k: Array = None  # made by the first extend, which knows the shape
+        self.v: Array = None
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store k, v (B, T, G, K) of T new tokens; all keys and values so far, (B, S, G, K) each.
@@ -33,8 +33,8 @@ class KVCache:
             raise ValueError("KVCache: a cache has no gradient; generate inside no_grad()")
         if self.k is None:
             xp = array_module(k.data)
-            self.k = xp.empty((B, G, K, self.capacity), k.dtype)
-            self.v = xp.empty((B, G, self.capacity, K), v.dtype)
+            self.k = xp.empty((B, G, K, self.capacity), k.dtype)  # (B, G, K, capacity)
+            self.v = xp.empty((B, G, self.capacity, K), v.dtype)  # (B, G, capacity, K)
         start, S = self.length, self.length + T
         if S > self.capacity or self.k.shape[0] != B:
             raise ValueError(
