@@ -87,4 +87,4 @@ def test_the_rank_is_the_place_in_a_list_sorted_against_us(scores, bits):
 def test_a_score_that_is_not_a_number_is_refused():
     """Catches perfect recall for a model whose weights went to NaN."""
     with pytest.raises(ValueError, match="not a number"):
-        ranks(np.array([[np.nan, 1.0]]), np.array([[False, True]]))
+        retrieval.ranks(np.array([[np.nan, 1.0]]), np.array([[False, True]]))
