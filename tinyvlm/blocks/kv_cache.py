@@ -36,7 +36,7 @@ class KVCache:
             self.k = xp.empty((B, G, K, self.capacity), k.dtype)  # (B, G, K, capacity)
             self.v = xp.empty((B, G, self.capacity, K), v.dtype)  # (B, G, capacity, K)
         start, S = self.length, self.length + T
-        if S > self.capacity or self.k.shape[0] != B:
+        if self.capacity < S or self.k.shape[0] != B:
             raise ValueError(
                 f"KVCache: {S} tokens of {B} texts don't fit in room for "
                 f"{self.capacity} of {self.k.shape[0]}"
