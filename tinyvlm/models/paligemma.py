@@ -65,16 +65,20 @@ class PaliGemma(Module):
         The Q texts of a picture stand together. suffix is True where a token is learned; padding
         (ids == pad_id) may be on either side.
         """
-        x, present = self.embed(self.encode_image(images), ids)
+        return self.read(self.encode_image(images), ids, suffix)  # (B*Q, T, V)
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """(B, C, Y, X) -> (B, N, D), as wide as the language model."""
+        return self.projector(self.vision.tokens(images))  # (B, N, D)
+
+    def read(self, image_tokens: Tensor, ids: Array, suffix: Array) -> Tensor:
+        """As forward, for image tokens (B, N, D) that are there already."""
+        x, present = self.embed(image_tokens, ids)
         T = ids.shape[1]
         N = x.shape[1] - T
         mask = Mask.prefix_lm(np.pad(suffix, ((0, 0), (N, 0))), present)
         x = self.language(x, mask, count_positions(present), keep=T)  # (B*Q, T, D)
         return self.language.logits(x)  # (B*Q, T, V)
-
-    def encode_image(self, images: Tensor) -> Tensor:
-        """(B, C, Y, X) -> (B, N, D), as wide as the language model."""
-        return self.projector(self.vision.tokens(images))
 
     def embed(self, image_tokens: Tensor, ids: Array) -> tuple[Tensor, Array]:
         """Image tokens (B, N, D), ids (B*Q, T) -> x (B*Q, N+T, D) and present (B*Q, N+T) bool."""
@@ -83,9 +87,8 @@ class PaliGemma(Module):
             raise ValueError(f"expected ids (B*Q, T) for {B} pictures, got {ids.shape}")
         Q = len(ids) // B
         z = F.expand(image_tokens.reshape(B, 1, N, D), (B, Q, N, D))  # (B, Q, N, D)
-        x = F.concatenate(
-            [z.reshape(B * Q, N, D), self.language.embed(ids)], axis=1
-        )  # (B*Q, N+T, D)
+        z = z.reshape(B * Q, N, D)  # (B*Q, N, D)
+        x = F.concatenate([z, self.language.embed(ids)], axis=1)  # (B*Q, N+T, D)
         present = np.pad(ids != self.config.pad_id, ((0, 0), (N, 0)), constant_values=True)
         return x, present
 
