@@ -29,6 +29,9 @@ def make(script: Path) -> Path:
     folder = {"metadata": {"path": str(script.parent)}}
     options = {"record_timing": False, "coalesce_streams": True, "timeout": 600}
     NotebookClient(notebook, resources=folder, **options).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":  # progress bars tell the time; they are not results
+            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
     notebook.metadata = nbformat.NotebookNode(kernelspec=KERNEL)  # the run added Python's version
     target = script.with_suffix(".ipynb")
     text = nbformat.writes(notebook)
