@@ -37,9 +37,9 @@ def off_by(ours, theirs):
 
 
 # Allowed differences, as a share of the largest value of an array.
-FLOAT64 = 1e-13
-STORED_GRADIENT = 1e-7  # gradients are stored in float32
-FLOAT32 = 1e-5
+FLOAT64 = 1e-14  # measured 2e-15
+STORED_GRADIENT = 1e-7  # measured 5e-8: gradients are stored in float32
+FLOAT32 = 1e-5  # measured 2e-6
 
 
 @pytest.mark.parametrize("case", CASES)
