@@ -19,9 +19,9 @@ import numpy as np
 
 from tinyvlm.backend import Array, array_module
 from tinyvlm.blocks.kv_cache import KVCache
-from tinyvlm.nn import attention as attention_layer
 from tinyvlm.nn import functional as F
 from tinyvlm.nn import init
+from tinyvlm.nn.attention import show_to_watchers
 from tinyvlm.nn.layers import Embedding, Linear
 from tinyvlm.nn.masks import Mask
 from tinyvlm.nn.module import Module, Parameter
@@ -109,16 +109,9 @@ class GroupedAttention(Module):
         q = F.rope(self.q(x).reshape(B, T, H, K), positions, self.config.theta)  # (B, T, H, K)
         if cache is not None:
             k, v = cache.extend(k, v)  # from here on S counts the earlier tokens too
-        watch(q, k, mask)
+        show_to_watchers(q, k, mask)
         y = F.attention(q, k, v, mask)  # (B, T, H, K)
         return self.out(y.reshape(B, T, H * K))  # (B, T, D)
-
-
-def watch(q: Tensor, k: Tensor, mask: Mask | None) -> None:
-    """Give the weights (B, H, T, S) to whoever watches (nn.attention.watch_attention)."""
-    if (maps := attention_layer._watched.get()) is not None:
-        every_head = np.repeat(k.numpy(), q.shape[2] // k.shape[2], axis=2)  # (B, S, H, K)
-        maps.append(attention_layer.attention_weights(q, Tensor(every_head), mask))
 
 
 class GeGLU(Module):
@@ -172,7 +165,7 @@ class Gemma(Module):
         # (Radford et al. 2019, GPT-2), so that a deep stack starts as calm as a shallow one.
         for block in self.blocks:
             for linear in (block.attention.out, block.mlp.down):
-                linear.weight.data *= (2 * config.depth) ** -0.5
+                init.rescale(linear.weight, (2 * config.depth) ** -0.5)
 
     def embed(self, ids: Array) -> Tensor:
         """ids (B, T) -> (B, T, D), times sqrt(D).

@@ -32,8 +32,16 @@ def watch_attention() -> Iterator[list[np.ndarray]]:
         _watched.reset(token)
 
 
+def show_to_watchers(q: Tensor, k: Tensor, mask: Mask | None) -> None:
+    """Called by every attention layer before it attends: hand the weights to watch_attention."""
+    if (maps := _watched.get()) is not None:
+        maps.append(attention_weights(q, k, mask))
+
+
 def attention_weights(q: Tensor, k: Tensor, mask: Mask | None = None) -> np.ndarray:
-    """q (B, T, H, K), k (B, S, H, K) -> softmax(q k^T / sqrt K) as (B, H, T, S), for looking at."""
+    """q (B, T, H, K), k (B, S, G, K) -> softmax(q k^T / sqrt K) as (B, H, T, S), for looking at."""
+    H, G = q.shape[2], k.shape[2]
+    k = Tensor(np.repeat(k.numpy(), H // G, axis=2))  # (B, S, H, K)
     scores = np.einsum("bthk,bshk->bhts", q.numpy(), k.numpy()) * q.shape[-1] ** -0.5
     if mask is None:
         return softmax(scores)
@@ -64,7 +72,6 @@ class Attention(Module):
         q = self.q(x).reshape(B, T, H, K)  # (B, T, H, K)
         k = self.k(context).reshape(B, S, H, K)  # (B, S, H, K)
         v = self.v(context).reshape(B, S, H, K)  # (B, S, H, K)
-        if (maps := _watched.get()) is not None:
-            maps.append(attention_weights(q, k, mask))
+        show_to_watchers(q, k, mask)
         y = F.attention(q, k, v, mask)  # (B, T, H, K)
         return self.out(y.reshape(B, T, D))  # (B, T, D)

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 
 import numpy as np
 
+from tinyvlm.tensor import Tensor
+
 _drawing: ContextVar[bool] = ContextVar("drawing", default=True)
 
 
@@ -29,6 +31,12 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> np.n
     if not _drawing.get():
         return np.broadcast_to(np.float32(0), shape)  # one number, seen everywhere; read-only
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(std)
+
+
+def rescale(parameter: Tensor, factor: float) -> None:
+    """Multiply drawn values, in place; inside no_values() there are none."""
+    if _drawing.get():
+        parameter.data *= factor
 
 
 def small_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
