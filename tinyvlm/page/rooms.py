@@ -125,7 +125,8 @@ class WordRoom:
         return f"""<div class="walltext">
 <p>The model cuts a picture into {rows} × {cols} patches. Touch a word, or move to it with the mouse
 or the Tab key: light falls on the patches most similar to it, and a line runs round the brighter
-half of the range. Training never said where anything is.</p>
+half of the range. Training never said where anything is. A colour word mostly finds the object; a
+shape is read from all patches together, so its light may fall beside.</p>
 </div>
 <ul class="hang">{hung}</ul>"""
 
