@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint results clean
+.PHONY: demo test lint results notebooks clean
 
 demo: .venv/core.done
 	$(PY) -m tinyvlm demo
@@ -16,6 +16,9 @@ lint: .venv/lint.done
 	$(PY) -m ruff format --check tinyvlm tests lessons
 	$(PY) -m mypy
 
+notebooks: .venv/lessons.done
+	$(PY) lessons/notebooks.py
+
 results: .venv/core.done
 	$(PY) -m tinyvlm.proofs.results
 
@@ -23,7 +26,8 @@ results: .venv/core.done
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tinyvlm needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
-.venv/core.done: .venv/bin/python
+# A later pyproject.toml may name more packages: then they are installed once.
+.venv/core.done: .venv/bin/python pyproject.toml
 	$(PIP) -e .
 	touch $@
 
@@ -33,6 +37,10 @@ results: .venv/core.done
 
 .venv/lint.done: .venv/core.done
 	$(PIP) -e '.[lint]'
+	touch $@
+
+.venv/lessons.done: .venv/core.done
+	$(PIP) -e '.[lessons]'
 	touch $@
 
 clean:
