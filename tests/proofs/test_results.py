@@ -113,11 +113,22 @@ def test_photographs(stored):
 
 
 def test_bench(stored):
-    ratio = {"ratio_median": 0.914, "ratio_low": 0.88, "ratio_high": 0.96}
-    stored("bench-cpu", [{"name": "clip-step-64", **ratio}, {"name": "clip-step-16"}])
+    ratio = {"ratio_median": 0.914, "ratio_low": 0.88, "ratio_high": 0.96, "ratio_one_thread": 0.9}
+    row = {"name": "clip-step-64", "machine": "a laptop", "versions": {"numpy": "2"}, **ratio}
+    stored(
+        "bench-cpu", [row, {"name": "clip-step-16"}, {**row, "name": "disturbed", "noisy": True}]
+    )
     page = results.render()
-    assert cells(page, "clip-step-64")[1:] == ["0.91", "0.88", "0.96"]
+    assert cells(page, "clip-step-64")[1:5] == ["0.91", "0.88", "0.96", "0.90"]
     assert "clip-step-16" not in page
+    assert "no evidence" in cells(page, "disturbed")[5]
+    assert "a laptop; numpy 2." in page
+
+
+def test_import(stored):
+    times = {"numpy_ms": 90.0, "over_ms": 12.5, "over_low_ms": 10.0, "over_high_ms": 15.0}
+    stored("bench-import", [{"name": "import", "pairs": 20, **times}])
+    assert "12.5 ms more than `import numpy` (90.0 ms)" in results.render()
 
 
 def test_the_readmes_table_quotes_the_rows(stored):

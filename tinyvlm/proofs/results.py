@@ -154,8 +154,8 @@ def import_table() -> str:
     return (
         "## Importing: `python -m tinyvlm bench import`\n\n"
         f"`import tinyvlm` takes {row['over_ms']} ms more than `import numpy` ({row['numpy_ms']} "
-        f"ms); median of {row['pairs']} interleaved pairs, 10th to 90th percentile {row['over_low_ms']} "
-        f"to {row['over_high_ms']} ms.\n"
+        f"ms); median of {row['pairs']} interleaved pairs, 10th to 90th percentile "
+        f"{row['over_low_ms']} to {row['over_high_ms']} ms.\n"
     )
 
 
