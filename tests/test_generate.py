@@ -217,6 +217,19 @@ def test_a_score_is_the_models_own_probability():
     assert (one.scores < 0.99).any()
 
 
+def test_scores_of_what_was_drawn():
+    """Read again, the model gives each drawn token the probability that was kept, whichever it
+    was. Catches the probability of the most probable token instead."""
+    x, present = prefixes("left")
+    said = greedy(x, present, sampling=Sampling(3.0), rng=np.random.default_rng(0))
+    reader = Reader(make(), x, present)
+    for t in range(7):
+        logits = reader.read(said.ids[:, :t]) if t else reader.read_prefix()
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(said.scores[:, t], p[range(4), said.ids[:, t]], atol=1e-5)
+    assert (said.scores < 0.2).any()
+
+
 # What is refused
 
 

@@ -10,6 +10,7 @@ from tinyvlm.blocks.projector import Projector
 from tinyvlm.blocks.vit import ViT, ViTConfig
 from tinyvlm.models.paligemma import PALIGEMMA_3B_224, PaliGemma, PaliGemmaConfig, suffix_loss
 from tinyvlm.nn import init
+from tinyvlm.nn.attention import watch_attention
 from tinyvlm.optim import AdamW, decay_groups, warmup_cosine
 from tinyvlm.parallel import in_shards
 from tinyvlm.tensor import Tensor
@@ -136,6 +137,19 @@ def test_one_patch_changed(patch):
     other[0, :, y : y + 4, x : x + 4] += 1
     moved = influence(model, images, ids, suffix, lambda _, ids: (Tensor(other), ids))
     assert moved.all()
+
+
+def test_who_looks_at_whom():
+    """The attention of the first block, padding at the end: the image looks at the prompt too."""
+    model, (ids, suffix) = make(), texts(1, T=7)
+    ids[:, 6:], suffix[:, 6:] = 0, False
+    with watch_attention() as maps:
+        model(pictures(1), ids, suffix)
+    looks = maps[1][0] > 0  # the tower has one block, this is the decoder's first, (H, N+T, N+T)
+    place = np.arange(4 + 7)
+    prefix, present = place < 4 + PREFIX, place < 4 + 6
+    expected = present[:, None] & present & (prefix | (place <= place[:, None]))
+    np.testing.assert_array_equal(looks, np.broadcast_to(expected, looks.shape))
 
 
 def test_no_row_feels_another():
