@@ -17,7 +17,7 @@ from tinyvlm.train import History, Recipe
 
 SEARCHES = ("a red star", "a blue circle on the left", "a triangle in the top right", "a big cross")
 SHOWN = 18  # held-out pictures in the gallery
-SEARCHED = 500  # pictures
+SEARCHED = 2000  # pictures
 FOUND = 6  # pictures a search shows
 CHECK_EVERY = 50  # steps
 COMMANDS = [
