@@ -130,16 +130,38 @@ def test_a_killed_proof_goes_on_where_it_was(monkeypatch):
 
 
 def test_a_run_whose_row_was_not_written_is_kept(monkeypatch):
-    """Catches minutes of training that are thrown away because the results file is damaged."""
+    """Catches minutes of training that are thrown away because the row could not be written."""
     monkeypatch.setattr(clip, "VARIANTS", ("main",))
-    record.RESULTS.mkdir()
-    (record.RESULTS / "clip.json").write_text("[{")
-    with pytest.raises(InputError, match="is damaged"):
+
+    def full_disk(*_):
+        raise InputError("could not write")
+
+    with monkeypatch.context() as patch, pytest.raises(InputError):
+        patch.setattr(record, "append", full_disk)
         clip.prove(0, 1, steps=2)
     assert os.listdir("runs/prove-clip-main-seed0-steps2")
-    (record.RESULTS / "clip.json").unlink()
     clip.prove(0, 1, steps=2)
     assert len(record.rows_of("clip")) == 1
+
+
+def test_what_a_commit_has_measured_is_not_measured_again(monkeypatch, capsys):
+    monkeypatch.setattr(clip, "VARIANTS", ("main",))
+    monkeypatch.setattr(record, "commit", lambda: "abc1234")
+    clip.prove(0, 1, steps=1)
+    monkeypatch.setattr(clip, "run_variant", None)
+    clip.prove(0, 1, steps=1)
+    assert "has measured it already" in capsys.readouterr().out
+    monkeypatch.setattr(record, "commit", lambda: "abc1234+")
+    with pytest.raises(TypeError):
+        clip.prove(0, 1, steps=1)
+
+
+def test_damaged_results_are_said_before_the_training(monkeypatch):
+    record.RESULTS.mkdir()
+    (record.RESULTS / "clip.json").write_text("[{")
+    monkeypatch.setattr(clip, "run_variant", None)
+    with pytest.raises(InputError, match="is damaged"):
+        clip.prove(0, 1, steps=1)
 
 
 def test_a_threshold_is_reached_or_missed():
@@ -181,12 +203,18 @@ def test_photographs(photos, capsys, monkeypatch):
 
     monkeypatch.setattr(folder_recipe, "train", watch)
     clip_folder.prove(str(photos), seed=1, threads=1, steps=2)
-    assert trained == [(set(CLASSES), True, True), ({"cat", "zebra"}, False, False)]
-    main_row, withheld = record.rows_of("clip-folder")
+    assert trained == [
+        (set(CLASSES), True, True),
+        ({"cat", "zebra"}, False, False),
+        ({"cat, an animal", "zebra, an animal"}, False, False),
+    ]
+    main_row, withheld, described = record.rows_of("clip-folder")
+    assert described["result"]["among"] == ["horse, an animal", "truck, a vehicle"]
+    assert withheld["result"]["unknown_words"] == ["horse", "truck"]
     assert main_row["result"]["among"] == list(CLASSES)
     assert (main_row["result"]["pictures"], withheld["result"]["pictures"]) == (8, 4)
     assert withheld["result"]["among"] == ["horse", "truck"]
-    assert withheld["data"] == {"folder": "photos", "classes": ["cat", "zebra"], "pictures": 12}
+    assert withheld["data"] == {"folder": "photos", "classes": ["cat", "zebra"], "pictures": 6}
     shown = capsys.readouterr().out
     assert "clip-folder main, seed 1: " in shown
     assert "of 8 pictures (chance 0.250)" in shown

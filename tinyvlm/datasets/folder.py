@@ -116,6 +116,14 @@ class ClassFolder(Folder):
         chosen.labels = np.array([chosen.classes.index(names[i]) for i in kept], np.int64)
         return chosen
 
+    def renamed(self, classes: Sequence[str]) -> "ClassFolder":
+        """The same pictures under other class names, one for each, in their order."""
+        if len(classes) != len(self.classes):
+            raise InputError(f"{len(self.classes)} class names are needed, got {len(classes)}")
+        other = copy.copy(self)
+        other.classes = list(classes)
+        return other
+
     def _facts(self, index: int) -> dict:
         return {"label": int(self.labels[index])}
 

@@ -27,9 +27,13 @@ RUNS = Path("runs")
 def prove(seed: int, threads: int | None = None, steps: int = clip_museum.STEPS) -> None:
     """Train and measure all variants on one seed; each adds a row to data/results/clip.json.
 
-    A killed run continues where its last checkpoint stands.
+    A killed run continues where its last checkpoint stands; a variant that this commit has
+    measured is not measured again.
     """
     for variant in VARIANTS:
+        if record.is_measured("clip", variant, seed, steps):
+            print(f"clip {variant}, seed {seed}: this commit has measured it already")
+            continue
         row = run_variant(variant, seed, threads, steps)
         for where in ("held_out", "seen"):
             scores = ", ".join(f"{k} {v:.3f}" for k, v in row["result"][where].items())

@@ -47,6 +47,15 @@ def rows_of(name: str) -> list[Row]:
         raise InputError(f"{path} is damaged ({error}); restore it with git checkout") from error
 
 
+def is_measured(name: str, variant: str, seed: int, steps: int) -> bool:
+    """Whether this commit, with no changed file, has a row of this variant, seed and steps."""
+    here = commit()
+    same = {"variant": variant, "seed": seed, "steps": steps, "commit": here}
+    rows = rows_of(name)
+    measured = any(all(row.get(key) == value for key, value in same.items()) for row in rows)
+    return measured and not here.endswith("+")
+
+
 def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {default_threads()} threads"
 
