@@ -19,7 +19,7 @@ lint: .venv/lint.done
 notebooks: .venv/lessons.done
 	$(PY) lessons/notebooks.py
 
-results: .venv/core.done
+results: .venv/test.done
 	$(PY) -m tinyvlm.proofs.results
 
 .venv/bin/python:
@@ -44,4 +44,4 @@ results: .venv/core.done
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info museum.html runs
+	rm -rf .venv build *.egg-info museum.html

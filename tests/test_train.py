@@ -608,3 +608,13 @@ def test_a_parameter_without_gradient_is_no_reason_to_stop():
 
     model, _ = fitted(model=Spare())
     np.testing.assert_array_equal(model.unused.data, [1, 1])
+
+
+def test_a_resume_does_not_take_an_older_runs_checkpoint(tmp_path):
+    """Catches a run that was started anew and killed early, and then "resumed" from its elder."""
+    run = Run(tmp_path, {"kind": "toy"})
+    run.log.write_text("step\n1\n2\n")
+    with pytest.raises(InputError, match="stopped after 2 steps; start again without --resume"):
+        run.cut_log(20)
+    run.cut_log(1)
+    assert run.log.read_text() == "step\n1\n"

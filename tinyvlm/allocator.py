@@ -1,7 +1,7 @@
 """Keep freed memory in the process instead of giving it back after every operation (layer 4).
 
 A training step makes and drops the same large arrays again and again. glibc returns each to the
-kernel and asks for it anew; the page faults then cost up to half of the time. These switches change
+kernel and asks for it anew; the page faults then cost a third of the time. These switches change
 the whole process, so a library must not flip them on import: the command line does, for its own
 process, and a script may.
 """

@@ -36,7 +36,7 @@ def decay_groups(model: Module, weight_decay: float) -> list[ParameterGroup]:
     keep: dict[str, Parameter] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            is_matrix = parameter.ndim >= 2 and "position" not in name
+            is_matrix = parameter.ndim in (2, 4) and "position" not in name  # 4: a convolution's
             (decay if is_matrix else keep)[name] = parameter
     return [ParameterGroup(decay, weight_decay), ParameterGroup(keep)]
 

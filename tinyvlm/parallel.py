@@ -58,7 +58,9 @@ def in_shards(f: Callable[[Array], Tensor], batch: Array, threads: int) -> Tenso
     """f(batch) -> (B, ...), computed in `threads` shards of the first axis of batch (B, ...).
 
     f must treat the rows independently. With threads=1 this is f(batch). Gradients of the leaves
-    are summed in the order of the shards, so a result is reproducible to the bit.
+    are summed in the order of the shards, so a result is reproducible to the bit. They go to the
+    leaves' `.grad`, also in a walk that was given `into`.
+    Trap: shards that draw from one generator (dropout) draw in the order in which threads run.
     """
     threads = max(1, min(threads, len(batch)))
     if threads == 1:

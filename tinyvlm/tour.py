@@ -21,6 +21,7 @@ SEARCHED = 2000  # pictures
 FOUND = 6  # pictures a search shows
 CHECK_EVERY = 50  # steps
 COMMANDS = [
+    ("source .venv/bin/activate", "once, so that python is the one with tinyvlm"),
     (
         'python -m tinyvlm zero-shot my.png "red star" "blue circle"',
         "ask it about a picture of your own",
@@ -43,7 +44,9 @@ def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise InputError(f"{out} can't be written; name a file in a folder that exists")
-    print("Making the museum: 20,000 pictures of one coloured shape each, with sentences ...")
+    threads = threads or default_threads()
+    count = f"{clip_museum.PICTURES:,}"
+    print(f"Making the museum: {count} pictures of one coloured shape each, with sentences ...")
     data = clip_museum.TrainingSet(seed)
     frozen = museum.museum_eval_v1()
     checked: list[int] = []
@@ -67,7 +70,8 @@ def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
     for result in results:
         print(
             f"{result.name}: colour {result.colour:.3f}, shape {result.shape:.3f}, "
-            f"both {result.both:.3f} of {result.pictures} pictures (chance 0.021)"
+            f"both {result.both:.3f} of {result.pictures} pictures "
+            f"(chance {1 / len(clip_museum.LABELS):.3f})"
         )
     exhibits = gallery(model, frozen.withheld)
     for exhibit in exhibits[:5]:
@@ -77,7 +81,7 @@ def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
     for found in searches:
         right = sum(hit.is_right for hit in found.hits)
         print(f"  search {found.query!r}: {right} of the first {len(found.hits)} are right")
-    write_page(out, model, data, history, (checked, joint), results, exhibits, searches)
+    write_page(out, model, data, history, threads, (checked, joint), results, exhibits, searches)
     print(f"wrote {out}: open it in a browser")
 
 
@@ -149,6 +153,7 @@ def write_page(
     model: CLIP,
     data: clip_museum.TrainingSet,
     history: History,
+    threads: int,
     checks: tuple[list[int], list[float]],
     results: list[page.Result],
     exhibits: list[page.Exhibit],
@@ -165,7 +170,7 @@ def write_page(
         sentences=2 * batch,
         no_clue=(np.log(2 * batch) + np.log(batch)) / 2,
         parameters=model.parameter_count(),
-        machine=f"{default_threads()} processor cores",
+        machine=f"{threads} processor {'core' if threads == 1 else 'cores'}",
         checked=checks[0],
         accuracies={"pairs never seen together": checks[1]},
         chance=1 / choices,

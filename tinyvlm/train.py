@@ -1,6 +1,6 @@
 """fit: the one training loop (layer 7): bar, log, checkpoints, resume.
 
-Everything random in step number s comes from a generator seeded with (seed, s), so a run that was
+Everything random in step s comes from generators seeded with (seed, s, part), so a run that was
 killed and resumed gives the very bits of one that was not (same machine, NumPy, BLAS and threads;
 a checkpoint remembers these, and a resume under others warns).
 """
@@ -52,7 +52,7 @@ class History:
     """What a run did, one entry a step."""
 
     losses: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)  # since the start, pauses left out
+    seconds: list[float] = field(default_factory=list)  # spent in steps so far, without checks
 
 
 class DivergedError(InputError):
@@ -138,9 +138,18 @@ class Run:
                 )
 
     def cut_log(self, steps: int) -> None:
-        """Drop rows of steps after the checkpoint: they are about to be made again."""
+        """Drop rows of steps after the checkpoint: they are about to be made again.
+
+        Raises InputError when there are fewer rows: the log is that of a later run.
+        """
         if self.log.exists():
             lines = self.log.read_text(errors="replace").splitlines(keepends=True)
+            if len(lines) - 1 < steps:
+                raise InputError(
+                    f"{self.checkpoint} stands at step {steps}, but {self.log} is of a later run, "
+                    f"stopped after {max(len(lines) - 1, 0)} steps; start again without "
+                    "--resume, or remove the log to continue from the checkpoint"
+                )
             checkpoint.write_atomically(self.log, "".join(lines[: 1 + steps]).encode())
 
 
@@ -185,8 +194,7 @@ def fit(
         history = run.restore(model, optimizer, recipe, threads)
     log = open_log(run, fresh=not history.losses) if run else None
     model.train()
-    spent = history.seconds[-1] if history.seconds else 0.0
-    started = time.perf_counter() - spent
+    elapsed = history.seconds[-1] if history.seconds else 0.0
     bar = tqdm(
         total=recipe.steps,
         initial=len(history.losses),
@@ -199,14 +207,15 @@ def fit(
             began = time.perf_counter()
             optimizer.lr = optim.warmup_cosine(step, recipe.steps, recipe.lr, recipe.warmup)
             loss, norm = train_step(model, optimizer, recipe, step, batch_of, loss_of)
-            now = time.perf_counter()
+            took = time.perf_counter() - began
+            elapsed += took
             history.losses.append(loss)
-            history.seconds.append(now - started)
-            rate = recipe.batch_size * recipe.accumulate / (now - began)
+            history.seconds.append(elapsed)
+            rate = recipe.batch_size * recipe.accumulate / took
             bar.set_postfix_str(f"loss {loss:.3f}, {rate:,.0f} examples/s", refresh=False)
             bar.update()
             if log:
-                seconds = f"{now - started:.3f}"
+                seconds = f"{elapsed:.3f}"
                 lr = f"{optimizer.lr:.6g}"
                 log.row(step + 1, seconds, repr(loss), lr, f"{norm:.6g}", f"{rate:.1f}")
             if run and ((step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps):
@@ -243,8 +252,7 @@ def train_step(
     if not (math.isfinite(total) and math.isfinite(norm)):
         raise DivergedError(explain_divergence(model, step, total))
     optimizer.step()
-    if hasattr(model, "clamp"):
-        model.clamp()
+    model.clamp()
     return total, norm
 
 

@@ -31,7 +31,7 @@ PHOTO_TEMPLATES = (
 
 
 class DualEncoder(Protocol):
-    """What CLIP and its relatives offer: unit vectors of one width E, and a temperature."""
+    """What CLIP and its relatives offer: unit vectors of one width E."""
 
     def encode_image(self, images: Tensor) -> Tensor: ...
 
@@ -91,7 +91,7 @@ def classifier(
 
 
 def probabilities(vectors: np.ndarray, classes: np.ndarray, scale: float) -> np.ndarray:
-    """Pictures (B, E), classes (K, E), the temperature e^s -> softmax over the labels, (B, K)."""
+    """Pictures (B, E), classes (K, E), the scale e^s -> softmax over the labels, (B, K)."""
     logits = scale * vectors @ classes.T  # (B, K)
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)

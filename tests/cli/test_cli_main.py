@@ -165,7 +165,7 @@ def test_doctor_says_how_to_get_what_is_missing(monkeypatch, capsys):
         doctor, "installed_version", lambda name: None if name == "jupytext" else installed(name)
     )
     main(["doctor"])
-    wanted = f"to get jupytext: {sys.executable} -m pip install -e '.[lessons]'"
+    wanted = f'to get jupytext: {sys.executable} -m pip install -e ".[lessons]"'
     assert wanted in capsys.readouterr().out.splitlines()
 
 

@@ -219,7 +219,7 @@ def test_unreadable_pictures_are_skipped_counted_and_named(train, pets):
     code, out, _ = train(pets)
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "skipped 4 unreadable pictures:"
+    assert lines[0].startswith(f"skipped 4 entries of {pets}, all named in ")
     for name, (_, reason) in bad.items():
         (line,) = [line for line in lines[1:5] if name in line]
         assert str(pets / "dog" / name) in line
@@ -231,9 +231,14 @@ def test_of_many_skipped_pictures_ten_are_named(train, pets):
     for i in range(13):
         (pets / "dog" / f"bad{i}.png").write_bytes(b"")
     _, out, _ = train(pets, steps=1)
-    assert out.splitlines()[0] == "skipped 13 unreadable pictures:"
+    first = out.splitlines()[0]
+    assert first.startswith("skipped 13 entries of ")
     assert len([line for line in out.splitlines() if "is empty" in line]) == 10
-    assert "  and 3 more" in out
+    log = Path(first.split("all named in ")[1].rstrip(":"))
+    with open(log, newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["path", "reason"]
+    assert {Path(path).name for path, _ in rows[1:]} == {f"bad{i}.png" for i in range(13)}
 
 
 def test_skipped_test_pictures_are_named_too(train, pets, tmp_path):
@@ -246,7 +251,7 @@ def test_skipped_test_pictures_are_named_too(train, pets, tmp_path):
     picture(both / "test" / "dog" / "good.png")
     code, out, _ = train(both)
     assert code == 0
-    assert "skipped 1 unreadable pictures:" in out
+    assert "skipped 1 entries of " in out
     assert "bad.png' is empty" in out
 
 

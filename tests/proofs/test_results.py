@@ -48,6 +48,7 @@ def folder_row(variant, seed, accuracy):
         "variant": variant,
         "seed": seed,
         "training_seconds": 700.0,
+        "data": {"pictures": 15000},
         "result": {"accuracy": accuracy, "among": among, "pictures": 2000},
     }
 
@@ -88,14 +89,24 @@ def test_of_several_rows_the_newest_counts(stored):
     assert "0.800 (n=1)" in cells(results.render(), "main")
 
 
+def three():
+    return [clip_row(seed=s) for s in range(3)]
+
+
+def controls(joint=0.02):
+    return [clip_row(v, seed=s, joint=joint) for v in ("shuffled", "black") for s in range(3)]
+
+
 @pytest.mark.parametrize(
     ("rows", "verdict"),
     [
-        ([clip_row(seed=s) for s in range(3)], "shown"),
+        ([*three(), *controls()], "shown"),
+        ([*three()], "not shown"),
+        ([*three(), *controls(joint=0.07)], "not shown"),
         ([clip_row(seed=s) for s in range(2)], "not shown"),
         ([clip_row("black", seed=s) for s in range(3)], "not shown"),
-        ([*(clip_row(seed=s) for s in range(3)), clip_row(seed=3, joint=0.69)], "not shown"),
-        ([*(clip_row(seed=s) for s in range(2)), clip_row(seed=2, colour=0.94)], "not shown"),
+        ([*three()[:2], clip_row(seed=2, joint=0.69), *controls()], "not shown"),
+        ([*three()[:2], clip_row(seed=2, colour=0.94), *controls()], "not shown"),
     ],
 )
 def test_shown_needs_three_seeds_that_all_reach_every_threshold(stored, rows, verdict):
@@ -108,8 +119,8 @@ def test_photographs(stored):
     rows = [folder_row("main", s, 0.6 + 0.02 * s) for s in range(3)]
     stored("clip-folder", [*rows, folder_row("withheld", 0, 0.71)])
     page = results.render()
-    assert cells(page, "main")[1:4] == ["10 classes", "0.620 ± 0.020 (n=3)", "0.100"]
-    assert cells(page, "withheld")[1:4] == ["horse and truck", "0.710 (n=1)", "0.500"]
+    assert cells(page, "main")[1:5] == ["15,000", "10 classes", "0.620 ± 0.020 (n=3)", "0.100"]
+    assert cells(page, "withheld")[2:5] == ["horse / truck", "0.710 (n=1)", "0.500"]
 
 
 def test_bench(stored):

@@ -73,7 +73,7 @@ class ClipStep(Case):
                 lambda images: model.encode_image(Tensor(images)), arrays["images"], threads
             )
             y = in_shards(model.encode_text, arrays["ids"], threads)
-            loss = clip_loss(model.logit_scale.exp() * (x @ y.T))
+            loss = clip_loss(model.logits(x, y))
             loss.backward()
             optimizer.step()
             return loss.item()

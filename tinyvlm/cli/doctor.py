@@ -18,11 +18,10 @@ PACKAGES = {  # what each is for, and how it is installed
     "tqdm": ("progress bars", "-e ."),
     "safetensors": ("checkpoints", "-e ."),
     "threadpoolctl": ("BLAS threads", "-e ."),
-    "pytest": ("the tests", "-e '.[test]'"),
-    "hypothesis": ("the tests", "-e '.[test]'"),
-    "jupyter": ("the lessons as notebooks", "-e '.[lessons]'"),
-    "matplotlib": ("pictures in the lessons", "-e '.[lessons]'"),
-    "jupytext": ("the lessons as notebooks", "-e '.[lessons]'"),
+    "pytest": ("the tests", '-e ".[test]"'),
+    "hypothesis": ("the tests", '-e ".[test]"'),
+    "jupyter": ("the lessons as notebooks", '-e ".[lessons]"'),
+    "jupytext": ("the lessons as notebooks", '-e ".[lessons]"'),
     "torch": ("the other side of `bench cpu`", "torch"),
 }
 

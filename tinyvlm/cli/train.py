@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,7 @@ def train_on_folder(arguments: argparse.Namespace, out: Path) -> None:
 
     splits = open_folder(arguments.data)
     data = clip_folder.FolderSet(splits.train)
-    report_skipped(splits.train.skipped)
+    report_skipped(splits.train, out / "skipped-train.csv")
     model = clip_folder.build(data, arguments.seed)
     recipe = Recipe(steps=arguments.steps or clip_folder.STEPS, seed=arguments.seed)
     clip_folder.train(
@@ -79,19 +81,26 @@ def train_on_folder(arguments: argparse.Namespace, out: Path) -> None:
     save_and_say(out, model, clip_folder.about(model, data))
     if isinstance(splits.test, ClassFolder):
         result = clip_folder.accuracy(model, data.words, splits.test)
-        report_skipped(splits.test.skipped)
+        report_skipped(splits.test, out / "skipped-test.csv")
         chance = 1 / len(splits.test.classes)
         print(f"test pictures named rightly: {result:.3f} (chance {chance:.3f})")
 
 
-def report_skipped(skipped: list[tuple[Path, str]]) -> None:
-    """Name the pictures that could not be used; the first ten, and how many more."""
-    if skipped:
-        print(f"skipped {len(skipped)} unreadable pictures:")
-        for path, reason in skipped[:10]:
-            print(f"  {path}: {reason}")
-        if len(skipped) > 10:
-            print(f"  and {len(skipped) - 10} more")
+def report_skipped(folder: Any, log: Path) -> None:
+    """Print the first entries of the folder that could not be used, and log all of them."""
+    from tinyvlm.checkpoint import write_atomically
+    from tinyvlm.datasets.folder import CaptionFolder
+
+    if isinstance(folder, CaptionFolder) and folder.empty_captions:
+        print(f"left out {folder.empty_captions} empty captions")
+    if not folder.skipped:
+        return
+    print(f"skipped {len(folder.skipped)} entries of {folder.root}, all named in {log}:")
+    for path, reason in folder.skipped[:10]:
+        print(f"  {path}: {reason}")
+    text = io.StringIO()
+    csv.writer(text).writerows([("path", "reason"), *folder.skipped])
+    write_atomically(log, text.getvalue().encode("utf-8", "replace"))
 
 
 def save_and_say(out: Path, model: Any, about: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """CLIP: a picture and a sentence meet as two vectors (layer 6).
 
 Radford et al. 2021, "Learning transferable visual models from natural language supervision", arXiv
-2103.00020. With x, y the unit vectors of B pictures and B texts and s a learned log-temperature:
+2103.00020. With x, y the unit vectors of B pictures and B texts and s (logit_scale) learned:
 
     logits = e^s x y^T        loss = (CE(logits, diagonal) + CE(logits^T, diagonal)) / 2
 
@@ -21,7 +21,6 @@ from tinyvlm.backend import Array
 from tinyvlm.blocks.text import TextConfig, TextTransformer
 from tinyvlm.blocks.vit import ViT, ViTConfig
 from tinyvlm.nn import functional as F
-from tinyvlm.nn import init
 from tinyvlm.nn.layers import Linear
 from tinyvlm.nn.module import Module, Parameter
 from tinyvlm.tensor import Tensor, no_grad
@@ -65,7 +64,7 @@ VIT_B_32 = CLIPConfig(
 
 
 class CLIP(Module):
-    """Two towers and a temperature."""
+    """Two towers and a scale."""
 
     def __init__(self, config: CLIPConfig, rng: np.random.Generator) -> None:
         self.config = config
@@ -74,8 +73,8 @@ class CLIP(Module):
         E = config.embed_width
         self.image_projection = Linear(config.vision.width, E, rng, bias=False)
         self.text_projection = Linear(config.text.width, E, rng, bias=False)
-        # Trap: the temperature is stored as a logarithm, so that a step changes it by a factor.
-        self.logit_scale = Parameter(init.ones() * np.float32(math.log(config.initial_scale)))
+        # Trap: the scale, 1 / temperature, is stored as a logarithm: a step changes it by a factor.
+        self.logit_scale = Parameter(np.array(math.log(config.initial_scale), np.float32))
 
     def forward(self, images: Tensor, ids: Array) -> Tensor:
         """images (B, C, Y, X), ids (M, T) -> logits (B, M): each picture against each text."""
@@ -87,7 +86,7 @@ class CLIP(Module):
 
     @property
     def scale(self) -> float:
-        """The temperature e^s as a number."""
+        """The scale e^s, 1 / temperature, as a number."""
         return math.exp(self.logit_scale.item())
 
     def encode_image(self, images: Tensor) -> Tensor:
@@ -99,7 +98,7 @@ class CLIP(Module):
         return F.l2_normalize(self.text_projection(self.text(ids)))
 
     def clamp(self) -> None:
-        """Hold the temperature, after each step: a scale above 100 makes training unstable."""
+        """Hold the scale, after each step: above 100 training became unstable (section 2.5)."""
         self.logit_scale.data.clip(max=math.log(self.config.max_scale), out=self.logit_scale.data)
 
 

@@ -84,6 +84,9 @@ class Module:
             lines += ["  " + line for line in below]
         return lines
 
+    def clamp(self) -> None:
+        """Called by `fit` after each step: a model that bounds a parameter does it here."""
+
     # Switches
 
     def train(self, mode: bool = True) -> Self:

@@ -73,7 +73,7 @@ class Negate(Function):
 class Power(Function):
     """y = x ** exponent for a constant exponent.
 
-    Trap: NumPy's float32 x ** 3 is a hundred times slower than x * x * x; small whole exponents
+    Trap: NumPy's float32 x ** 3 is hundreds of times slower than x * x * x; small whole exponents
     are multiplied out.
     """
 

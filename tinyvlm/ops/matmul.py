@@ -67,5 +67,5 @@ class Linear(Function):
 
 
 def sum_rows(x: Array) -> Array:
-    """x (rows, J) -> (J,): the column sums as a product with ones, which BLAS does fastest."""
+    """x (rows, J) -> (J,): the column sums as a product with ones, which BLAS does fast."""
     return np.matmul(array_module(x).ones(x.shape[0], x.dtype), x)

@@ -21,6 +21,7 @@ from tinyvlm.train import Run
 VARIANTS = ("main", "shuffled", "black")
 # Frozen before the first run: held-out accuracy that a seed must reach.
 THRESHOLDS = {"colour": 0.95, "shape": 0.70, "joint": 0.70}
+CONTROLS_AT_MOST = {"joint": 0.06}  # of the shuffled and the black twin
 RUNS = Path("runs")
 
 
