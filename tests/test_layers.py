@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "tinyvlm"
 # From the ground up. A room imports rooms of the lines above its own, and files of its own.
 LAYERS = [
     (0, "errors backend"),
+    (0, "files"),
     (1, "kernels"),
     (2, "ops"),
     (3, "tensor"),
@@ -134,9 +135,21 @@ def test_models_do_not_import_one_another():
             assert not [t for t in targets if room(t) == "models"], module
 
 
+def reading_table() -> str:
+    """The reading order as lines of text, one a room."""
+    order = reading_order(read_arrows())
+    lines = []
+    for this in dict.fromkeys(room(module) for module in order):
+        files = [m.removeprefix(f"tinyvlm.{this}").strip(".") for m in order if room(m) == this]
+        names = " ".join(name.replace(".", "/") for name in files if name)
+        lines.append(f"{LAYERS[HEIGHT[this]][0]}  {this:12}{names}".rstrip())
+    return "\n".join(lines)
+
+
+def test_the_readme_shows_the_reading_order():
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    assert reading_table() in readme, "run: make results"
+
+
 if __name__ == "__main__":
-    ORDER = reading_order(read_arrows())
-    for this in dict.fromkeys(room(module) for module in ORDER):
-        files = [m.rpartition(".")[2] for m in ORDER if room(m) == this]
-        names = " ".join(f for f in files if f != this)
-        print(f"{LAYERS[HEIGHT[this]][0]}  {this:12}{names}".rstrip())
+    print(reading_table())

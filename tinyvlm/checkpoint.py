@@ -7,7 +7,6 @@ renamed when it is whole: a crash or a full disk leaves the old checkpoint as it
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -21,6 +20,7 @@ import safetensors
 import safetensors.numpy
 
 from tinyvlm.errors import InputError
+from tinyvlm.files import write_atomically
 from tinyvlm.models.clip import CLIP, CLIPConfig
 from tinyvlm.nn import init
 from tinyvlm.tensor import Tensor, no_grad
@@ -41,25 +41,6 @@ def save(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], about: dict[
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {"format": FORMAT, "about": json.dumps(about)}
     write_atomically(path, safetensors.numpy.save(whole, metadata))
-
-
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file whole or not at all. Raises InputError when that fails."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(unfinished, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before the rename makes it visible
-        os.replace(unfinished, path)
-    except OSError as error:
-        kept = "; the file that was there is unchanged" if path.exists() else ""
-        raise InputError(f"could not write {path}: {error.strerror or error}{kept}") from error
-    finally:
-        with contextlib.suppress(OSError):  # gone when all went well
-            unfinished.unlink()
 
 
 def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

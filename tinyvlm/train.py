@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from tinyvlm import checkpoint, optim
 from tinyvlm.errors import InputError
+from tinyvlm.files import write_atomically
 from tinyvlm.nn.module import Module
 from tinyvlm.tensor import Tensor
 
@@ -150,7 +151,7 @@ class Run:
                     f"stopped after {max(len(lines) - 1, 0)} steps; start again without "
                     "--resume, or remove the log to continue from the checkpoint"
                 )
-            checkpoint.write_atomically(self.log, "".join(lines[: 1 + steps]).encode())
+            write_atomically(self.log, "".join(lines[: 1 + steps]).encode())
 
 
 def environment(threads: int) -> dict[str, Any]:

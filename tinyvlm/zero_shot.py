@@ -15,7 +15,7 @@ from tinyvlm import images
 from tinyvlm.backend import Array
 from tinyvlm.errors import InputError
 from tinyvlm.tensor import Tensor, no_grad
-from tinyvlm.text import Tokenizer
+from tinyvlm.text import Tokenizer, with_article
 
 MUSEUM_TEMPLATES = ("{}", "a photo of {}", "a picture of {}", "there is {}")
 PHOTO_TEMPLATES = (
@@ -36,11 +36,6 @@ class DualEncoder(Protocol):
     def encode_image(self, images: Tensor) -> Tensor: ...
 
     def encode_text(self, ids: Array) -> Tensor: ...
-
-
-def with_article(noun: str) -> str:
-    """'orange star' -> 'an orange star'."""
-    return ("an " if noun[:1].lower() in tuple("aeiou") else "a ") + noun
 
 
 @no_grad()

@@ -25,12 +25,12 @@ import numpy as np
 import safetensors.numpy
 from tqdm import tqdm
 
-from tinyvlm import checkpoint
 from tinyvlm.bench import cases
 from tinyvlm.bench.case import Case
 from tinyvlm.bench.machine import load, machine, versions
 from tinyvlm.bench.process import Engine, EngineError, Process, Runner, Sample
 from tinyvlm.errors import InputError
+from tinyvlm.files import write_atomically
 
 OURS, OURS_ALONE = Engine("tinyvlm", 2), Engine("tinyvlm", 1)
 TORCH, TORCH_ALONE = Engine("torch", 2), Engine("torch", 1)
@@ -198,4 +198,4 @@ def memory_row(row: Row) -> Row:
 def write_json(path: Path, rows: Sequence[Row]) -> None:
     """A list with an object a row, written whole or not at all."""
     content = json.dumps([dataclasses.asdict(row) for row in rows], indent=1)
-    checkpoint.write_atomically(path, content.encode() + b"\n")
+    write_atomically(path, content.encode() + b"\n")

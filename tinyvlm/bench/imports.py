@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import trange
 
-from tinyvlm import checkpoint
 from tinyvlm.bench.machine import load, machine, versions
+from tinyvlm.files import write_atomically
 
 PAIRS = 20
 
@@ -63,7 +63,7 @@ def run(json_path: Path | None = None, pairs: int = PAIRS) -> ImportTimes:
     )
     if json_path is not None:
         text = json.dumps([{"name": "import"} | asdict(times)], indent=1) + "\n"
-        checkpoint.write_atomically(json_path, text.encode())
+        write_atomically(json_path, text.encode())
     return times
 
 

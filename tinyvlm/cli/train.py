@@ -88,8 +88,8 @@ def train_on_folder(arguments: argparse.Namespace, out: Path) -> None:
 
 def report_skipped(folder: Any, log: Path) -> None:
     """Print the first entries of the folder that could not be used, and log all of them."""
-    from tinyvlm.checkpoint import write_atomically
     from tinyvlm.datasets.folder import CaptionFolder
+    from tinyvlm.files import write_atomically
 
     if isinstance(folder, CaptionFolder) and folder.empty_captions:
         print(f"left out {folder.empty_captions} empty captions")

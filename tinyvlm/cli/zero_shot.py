@@ -64,7 +64,7 @@ def show_patches(path: Path, model: Any, words: Any, square: Any, labels: list[s
     from tinyvlm import images, show
     from tinyvlm.models.clip import patch_similarity
     from tinyvlm.tensor import Tensor
-    from tinyvlm.zero_shot import with_article
+    from tinyvlm.text import with_article
 
     ids = words.batch([with_article(label) for label in labels], model.config.text.length)
     maps = patch_similarity(model, Tensor(images.to_model(square[None])), ids)[0]

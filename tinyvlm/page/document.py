@@ -4,14 +4,12 @@ Style and script stand in museum.css and museum.js beside this file and are copi
 Its content policy forbids the browser to load anything at all, so an accident would show at once.
 """
 
-import contextlib
-import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
-from tinyvlm.errors import InputError
+from tinyvlm.files import write_atomically
 from tinyvlm.page.fragments import escape
 from tinyvlm.page.rooms import Entrance
 
@@ -69,20 +67,8 @@ def page(entrance: Entrance, rooms: Sequence[Room], colophon: str = "") -> str:
 
 
 def write(path: str | Path, html: str) -> None:
-    """Puts the page at `path`: first beside it, then moved, so an old page is whole or replaced.
-
-    Raises InputError when the folder is missing or can't be written.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(html, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path}: the page can't be written ({error.strerror})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    """Puts the page at `path`, whole; raises InputError when it can't be written."""
+    write_atomically(path, html.encode())
 
 
 def _room(room: Room) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyvlm.checkpoint import write_atomically
 from tinyvlm.errors import InputError
+from tinyvlm.files import write_atomically
 from tinyvlm.parallel import default_threads
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ import sys
 import numpy as np
 
 from tinyvlm import checkpoint, show
-from tinyvlm.checkpoint import write_atomically
 from tinyvlm.datasets import museum
+from tinyvlm.files import write_atomically
 from tinyvlm.proofs import clip, clip_folder, record
 from tinyvlm.recipes import clip_museum
 

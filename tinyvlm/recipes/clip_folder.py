@@ -21,7 +21,7 @@ from tinyvlm.errors import InputError
 from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss
 from tinyvlm.parallel import blas_threads, default_threads, in_shards
 from tinyvlm.tensor import Tensor
-from tinyvlm.text import WordTokenizer
+from tinyvlm.text import WordTokenizer, with_article
 from tinyvlm.train import History, Recipe, Run, fit
 
 SIZE = 32  # pixels a side
@@ -44,7 +44,7 @@ class FolderSet:
         self.pictures, kept = load_pictures(self.folder, SIZE)
         if isinstance(self.folder, ClassFolder):
             self.sentences: list[Sequence[str]] = [
-                [t.format(zero_shot.with_article(name)) for t in zero_shot.PHOTO_TEMPLATES]
+                [t.format(with_article(name)) for t in zero_shot.PHOTO_TEMPLATES]
                 for name in self.folder.classes
             ]
             self.owner = self.folder.labels[kept]  # which row of `sentences` a picture has

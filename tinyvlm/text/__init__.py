@@ -3,6 +3,12 @@
 from tinyvlm.text.bpe import BytePairTokenizer
 from tinyvlm.text.saved import tokenizer_from_json
 from tinyvlm.text.tokenizer import Tokenizer
-from tinyvlm.text.words import WordTokenizer
+from tinyvlm.text.words import WordTokenizer, with_article
 
-__all__ = ["BytePairTokenizer", "Tokenizer", "WordTokenizer", "tokenizer_from_json"]
+__all__ = [
+    "BytePairTokenizer",
+    "Tokenizer",
+    "WordTokenizer",
+    "tokenizer_from_json",
+    "with_article",
+]

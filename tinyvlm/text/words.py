@@ -29,6 +29,11 @@ def split_words(text: str) -> list[str]:
     return WORD.findall(unicodedata.normalize("NFC", text.lower()))
 
 
+def with_article(noun: str) -> str:
+    """'red circle' -> 'a red circle', 'orange star' -> 'an orange star': by the first letter."""
+    return ("an " if noun[:1].lower() in tuple("aeiou") else "a ") + noun
+
+
 class WordTokenizer(Tokenizer):
     """One id for each word of a list, in its order, from id 4 on; all others share `unk_id`."""
 

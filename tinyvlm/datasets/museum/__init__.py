@@ -44,7 +44,8 @@ from tinyvlm.datasets.museum.scene import (
     relation,
 )
 from tinyvlm.datasets.museum.vqa import QUESTION_TYPES, Question, ask, questions
-from tinyvlm.datasets.museum.words import WORDS, with_article
+from tinyvlm.datasets.museum.words import WORDS
+from tinyvlm.text import with_article
 
 __all__ = [
     "COLORS",

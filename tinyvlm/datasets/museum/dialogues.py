@@ -23,7 +23,7 @@ from tinyvlm.datasets.museum.facts import describe
 from tinyvlm.datasets.museum.grammar import place_of, place_phrase
 from tinyvlm.datasets.museum.referring import refer
 from tinyvlm.datasets.museum.scene import COLORS, SHAPES, SIZES, Object, Scene
-from tinyvlm.datasets.museum.words import with_article
+from tinyvlm.text import with_article
 
 TURN_KINDS = ("opening", "reference", "again", "chat", "unanswerable")
 INSULTS = ("that is a stupid question", "go away")

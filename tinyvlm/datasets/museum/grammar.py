@@ -25,9 +25,9 @@ from tinyvlm.datasets.museum.words import (
     SINGULAR,
     SIZE_OF,
     SIZE_WORDS,
-    with_article,
 )
 from tinyvlm.errors import InputError
+from tinyvlm.text import with_article
 
 KINDS = ("full", "shape", "relation", "count", "scene")
 RELATION_PHRASES = {

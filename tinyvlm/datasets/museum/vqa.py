@@ -40,8 +40,9 @@ from tinyvlm.datasets.museum.scene import (
     Object,
     Scene,
 )
-from tinyvlm.datasets.museum.words import NUMBERS, PLURALS, with_article
+from tinyvlm.datasets.museum.words import NUMBERS, PLURALS
 from tinyvlm.errors import InputError
+from tinyvlm.text import with_article
 
 BIGGER = 1.12  # a radius is called bigger from this ratio on
 CLEAR = 0.04  # of the picture's side: a position is asked for only this far from any border

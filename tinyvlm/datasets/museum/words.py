@@ -12,11 +12,6 @@ SINGULAR = ("", "a photo of ", "a picture of ", "there is ", "here is ", "we see
 PLURAL = ("", "a photo of ", "a picture of ", "there are ", "here are ", "we see ")
 
 
-def with_article(phrase: str) -> str:
-    """With "a" or "an" before it: "a red circle", "an orange star"."""
-    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
-
-
 _OTHER_WORDS = """
     a an object in on the left right of to above below and striped
     what color shape is small or big how many there where relative are more than bigger yes no
