@@ -42,7 +42,7 @@ class DualEncoder(Protocol):
 def embed_texts(
     model: DualEncoder, tokenizer: Tokenizer, texts: Sequence[str], length: int
 ) -> np.ndarray:
-    """Sentences -> unit vectors (M, E), 256 at a time."""
+    """Sentences -> unit vectors (L, E), 256 at a time."""
     parts = [
         model.encode_text(tokenizer.batch(texts[i : i + 256], length)).numpy()
         for i in range(0, len(texts), 256)
@@ -67,7 +67,7 @@ def classifier(
     templates: Sequence[str],
     length: int,
 ) -> np.ndarray:
-    """One unit vector a label, (K, E): embed, normalise, mean over templates, normalise again.
+    """One unit vector a label, (L, E): embed, normalise, mean over templates, normalise again.
 
     A template's {} becomes the label with its article. Raises InputError without labels, and for
     a label that is empty.
@@ -79,14 +79,14 @@ def classifier(
             raise InputError(f"label {i} is empty; write a word")
     texts = [t.format(with_article(label)) for label in labels for t in templates]
     vectors = embed_texts(model, tokenizer, texts, length)  # (K * templates, E)
-    mean = vectors.reshape(len(labels), len(templates), -1).mean(axis=1)  # (K, E)
+    mean = vectors.reshape(len(labels), len(templates), -1).mean(axis=1)  # (L, E)
     # Trap: the mean of unit vectors is shorter than 1, and more so for labels whose templates
     # disagree; without this line such labels can hardly win.
     return mean / np.linalg.norm(mean, axis=1, keepdims=True)
 
 
 def probabilities(vectors: np.ndarray, classes: np.ndarray, scale: float) -> np.ndarray:
-    """Pictures (B, E), classes (K, E), the scale e^s -> softmax over the labels, (B, K)."""
-    logits = scale * vectors @ classes.T  # (B, K)
+    """Pictures (B, E), classes (L, E), the scale e^s -> softmax over the labels, (B, L)."""
+    logits = scale * vectors @ classes.T  # (B, L)
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)

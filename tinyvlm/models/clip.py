@@ -77,12 +77,12 @@ class CLIP(Module):
         self.logit_scale = Parameter(np.array(math.log(config.initial_scale), np.float32))
 
     def forward(self, images: Tensor, ids: Array) -> Tensor:
-        """images (B, C, Y, X), ids (M, T) -> logits (B, M): each picture against each text."""
-        return self.logits(self.encode_image(images), self.encode_text(ids))  # (B, M)
+        """images (B, C, Y, X), ids (L, T) -> logits (B, L): each picture against each text."""
+        return self.logits(self.encode_image(images), self.encode_text(ids))  # (B, L)
 
     def logits(self, x: Tensor, y: Tensor) -> Tensor:
-        """Unit vectors x (B, E) of pictures and y (M, E) of texts -> e^s times cosines (B, M)."""
-        return self.logit_scale.exp() * (x @ y.T)  # (B, M)
+        """Unit vectors x (B, E) of pictures and y (L, E) of texts -> e^s times cosines (B, L)."""
+        return self.logit_scale.exp() * (x @ y.T)  # (B, L)
 
     @property
     def scale(self) -> float:
@@ -94,7 +94,7 @@ class CLIP(Module):
         return F.l2_normalize(self.image_projection(self.vision(images)))
 
     def encode_text(self, ids: Array) -> Tensor:
-        """(M, T) -> unit vectors (M, E)."""
+        """(L, T) -> unit vectors (L, E)."""
         return F.l2_normalize(self.text_projection(self.text(ids)))
 
     def clamp(self) -> None:
@@ -103,16 +103,16 @@ class CLIP(Module):
 
 
 def clip_loss(logits: Tensor, positives: Array | None = None) -> Tensor:
-    """logits (B, M), positives (B, M) bool (None: the diagonal) -> scalar.
+    """logits (B, L), positives (B, L) bool (None: the diagonal) -> scalar.
 
     positives[i, j] says whether text j is true of picture i. Every row and column needs one.
     """
-    B, M = logits.shape
+    B, L = logits.shape
     if positives is None:
-        positives = np.eye(B, M, dtype=bool)
+        positives = np.eye(B, L, dtype=bool)
     if not (positives.any(axis=1).all() and positives.any(axis=0).all()):
         raise ValueError(
-            f"clip_loss: every picture and text of logits (B, M) = ({B}, {M}) needs a positive"
+            f"clip_loss: every picture and text of logits (B, L) = ({B}, {L}) needs a positive"
         )
     per_image = positives / positives.sum(axis=1, keepdims=True)  # each row sums to 1
     per_text = positives / positives.sum(axis=0, keepdims=True)  # each column sums to 1
@@ -124,16 +124,16 @@ def clip_loss(logits: Tensor, positives: Array | None = None) -> Tensor:
 
 @no_grad()
 def patch_similarity(model: CLIP, images: Tensor, ids: Array) -> np.ndarray:
-    """How much each patch of each picture looks like each text: (B, M, rows, columns) cosines.
+    """How much each patch of each picture looks like each text: (B, L, rows, columns) cosines.
 
-    images (B, C, Y, X), ids (M, T). Each patch token goes through the image projection as if it
+    images (B, C, Y, X), ids (L, T). Each patch token goes through the image projection as if it
     were the pooled vector.
     """
     tokens = model.vision.tokens(images)  # the class token first, if there is one
     if model.vision.class_token is not None:
         tokens = tokens[:, 1:]  # (B, N, D)
     patches = F.l2_normalize(model.image_projection(tokens))  # (B, N, E)
-    similarity = patches @ model.encode_text(ids).T  # (B, N, M)
-    B, N, M = similarity.shape
+    similarity = patches @ model.encode_text(ids).T  # (B, N, L)
+    B, N, L = similarity.shape
     side = math.isqrt(N)
-    return similarity.numpy().transpose(0, 2, 1).reshape(B, M, side, side)
+    return similarity.numpy().transpose(0, 2, 1).reshape(B, L, side, side)

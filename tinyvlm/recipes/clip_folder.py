@@ -29,7 +29,7 @@ STEPS = 8000
 LENGTH = 32  # T, tokens a sentence; longer ones are cut
 VISION = ViTConfig(image_size=SIZE, patch_size=8, width=128, depth=4, mlp_width=512)
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # pictures (B, Y, X, C), ids (M, T), positives
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # pictures (B, Y, X, C), ids (L, T), positives
 
 
 @dataclass
@@ -76,7 +76,7 @@ class FolderSet:
         texts = [row[turn % len(row)] for row in rows]
         # Equal means equal ids: sentences may differ in capitals, or only after the cut.
         ids, column = np.unique(self.words.batch(texts, LENGTH), axis=0, return_inverse=True)
-        positives = column.reshape(-1, 1) == np.arange(len(ids))  # (B, M)
+        positives = column.reshape(-1, 1) == np.arange(len(ids))  # (B, L)
         return pictures, ids, positives
 
 

@@ -29,7 +29,7 @@ PICTURES = 20_000
 STEPS = 600
 LENGTH = 24  # T, tokens a sentence
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # pictures (B, Y, X, C), ids (M, T), positives
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # pictures (B, Y, X, C), ids (L, T), positives
 
 
 def tokenizer() -> WordTokenizer:
