@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinyvlm
-from tinyvlm.kernels.emulator import EmulatedModule
+from tinyvlm.kernels.emulator import EmulatedModule, KernelMistake
 
 pytestmark = pytest.mark.usefixtures("kernel_cache")
 
@@ -43,6 +43,31 @@ def test_rung(rung, mode):
         exact = A.astype(np.float64) @ B
         bound = 4 * 2.0**-24 * np.sqrt(K) * (abs(A).astype(np.float64) @ abs(B)).max()
         assert abs(C - exact).max() <= bound, (I, J, K)
+
+
+BREAKS = {  # what is taken out of 03_shared_tile -> the kind of mistake that has to be named
+    "first barrier": ("__syncthreads();  // the tiles", "// the tiles", "uninitialised"),
+    "second barrier": ("__syncthreads();  // and everyone", "// and everyone", "race"),
+    "bound of A": ("i < I && start + x < K;", "start + x < K;", "out of bounds"),
+    "bound of B": ("start + y < K && j < J;", "start + y < K;", "out of bounds"),
+    "bound of C": ("if (i < I && j < J) C[", "if (i < I) C[", "race"),
+    "early return": ("float sum", "if (j >= J) return;\n    float sum", "barrier"),
+}
+
+
+@pytest.mark.parametrize("part", BREAKS)
+def test_a_broken_shared_tile_is_named(part):
+    """Check mode is silent about the rung because it is right, not because nobody looks."""
+    before, after, kind = BREAKS[part]
+    text = (LADDER / "03_shared_tile.cu").read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    A, B = np.ones((21, 37), np.float32), np.ones((37, 19), np.float32)
+    C = np.zeros((21, 19), np.float32)
+    kernel = EmulatedModule(text.replace(before, after), check=True)
+    sizes = (np.int32(21), np.int32(19), np.int32(37))
+    with pytest.raises(KernelMistake) as caught:
+        kernel.get_function("matmul_shared_tile")((2, 2), (16, 16), (A, B, C, *sizes))
+    assert caught.value.kind == kind, str(caught.value)
 
 
 def test_every_rung_is_tested():

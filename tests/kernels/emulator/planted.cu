@@ -117,6 +117,11 @@ extern "C" __global__ void loops_for_ever(float *y) {
     while (run) y[0] = 1.0f;  // [timeout]
 }
 
+extern "C" __global__ void waits_for_a_later_block(int *y) {
+    while (atomicAdd(y, 0) == 0) {  // [timeout]
+    }
+}
+
 extern "C" __global__ void too_much_shared(float *y) {
     __shared__ float s[128][128];  // [shared memory]
     s[threadIdx.x][0] = 1.0f;

@@ -34,6 +34,7 @@ WITHOUT_X = [
     "collective_left_out",
     "lane_outside_mask",
     "loops_for_ever",
+    "waits_for_a_later_block",
     "too_much_shared",
     "wild_pointer",
 ]
@@ -44,6 +45,7 @@ FOUND_IN_FAST_MODE_TOO = [
     "collective_left_out",
     "lane_outside_mask",
     "loops_for_ever",
+    "waits_for_a_later_block",
     "too_much_shared",
 ]
 
@@ -75,7 +77,7 @@ def fast():
 
 def mistake_of(module, name):
     (grid, block), more = WITH_X.get(name, (ONE_BLOCK, ()))
-    y = np.zeros(64, np.float32)
+    y = np.zeros(64, np.int32 if name == "waits_for_a_later_block" else np.float32)
     args = (X, y, *more) if name in WITH_X else (y,)
     with pytest.raises(KernelMistake) as caught:
         module.get_function(name)(grid, block, args)

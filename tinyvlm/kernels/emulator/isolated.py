@@ -55,7 +55,7 @@ def run_isolated(
             "args": positions,
         }
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
-        run_child(folder, name, seconds)
+        run_child(folder, name, seconds, check)
         answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         raise_answer(answer)
         take_back(folder, args, positions)
@@ -82,7 +82,7 @@ def save_arguments(folder: Path, args: Sequence) -> list[dict]:
     return positions
 
 
-def run_child(folder: Path, name: str, seconds: float) -> None:
+def run_child(folder: Path, name: str, seconds: float, check: bool) -> None:
     """Raises KernelMistake when the child crashes or does not end."""
     root = str(Path(__file__).parents[3])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -102,7 +102,11 @@ def run_child(folder: Path, name: str, seconds: float) -> None:
             what = signal.Signals(-done.returncode).name
         except ValueError:
             what = f"signal {-done.returncode}"
-        hint = "; check=True names the line of a wrong access" if what == "SIGSEGV" else ""
+        hint = ""
+        if what == "SIGSEGV":
+            hint = "; check=True names the line of a wrong access"
+            if check:
+                hint = "; a thread's local arrays may be larger than its stack of 128 KB"
         raise KernelMistake("crash", f"{name} ended its process with {what}{hint}")
     lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
     raise KernelMistake("crash", f"{name}: the child process failed: {lines[-1]}")

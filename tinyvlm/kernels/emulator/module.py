@@ -112,19 +112,18 @@ class EmulatedModule:
             raise InputError(f"{self.name} has no kernel {name!r}; it has: {known}")
         return Kernel(self, name)
 
-    def place(self, site: Site) -> Place:
-        """Where in the .cu file a site is: the innermost line that stands in one of its files."""
+    def place(self, site: Site) -> Place | None:
+        """Where a site is: the innermost line that stands in one of the kernel's files, or None."""
         # A return address is one past the call, which may be the next line already.
         address = hex(site.pc - 1)
         command = ["addr2line", "-i", "-e", str(self.path), address]
         output = subprocess.run(command, capture_output=True, text=True).stdout
-        file, line = self.name, 0
         for frame in output.splitlines():
             name, _, number = frame.split(" ")[0].rpartition(":")
             if Path(name).name in self.source.files and number.isdigit():
-                file, line = Path(name).name, int(number)
-                break
-        return Place(file, line, tuple(site.thread), tuple(site.block))
+                thread, block = tuple(site.thread), tuple(site.block)
+                return Place(Path(name).name, int(number), thread, block)
+        return None
 
 
 class Kernel:
@@ -211,7 +210,8 @@ class Kernel:
             module.library.emulator_launch(ctypes.byref(asked), ctypes.byref(report))
         if report.kind:
             other = module.place(report.other) if report.has_other else None
-            place = module.place(report.here)
+            # A timeout may have come inside the runtime; then the last access tells the line.
+            place = module.place(report.here) or module.place(report.other) or self.definition()
             raise KernelMistake(report.kind.decode(), report.detail.decode(), place, other)
 
 

@@ -27,7 +27,7 @@ struct Report {
     char kind[32];  // "race", "barrier", ...; empty: the launch ended well
     char detail[256];
     Site here;
-    Site other;  // the earlier access of a race, the other barrier
+    Site other;  // the earlier access of a race, the other barrier; of a timeout, a second guess
     int has_other;
 };
 

@@ -160,7 +160,9 @@ static bool is_private(const char *address, int bytes) {
 static void check_access(const void *where, int bytes, bool write, bool atomic, bool aligned,
                          const void *pc) {
     const char *address = static_cast<const char *>(where);
-    if (!current || is_private(address, bytes)) return;  // no kernel runs: signature.h's own code
+    if (!current) return;  // no kernel runs: signature.h's own code
+    current->pc = pc;
+    if (is_private(address, bytes)) return;
     Place place;
     if (!find_shared(address, bytes, &place) && !find_region(address, bytes, &place))
         fail_at("out of bounds", write ? "write" : "read", address, bytes, pc);
@@ -178,6 +180,7 @@ static void check_access(const void *where, int bytes, bool write, bool atomic, 
 }
 
 extern "C" void emulator_atomic(void *address, int bytes, const void *pc) {
+    current->pc = pc;
     if (launch->check) check_access(address, bytes, true, true, true, pc);
 }
 

@@ -8,7 +8,7 @@ enum State { READY, AT_BARRIER, IN_COLLECTIVE, RETURNED };
 struct Thread : EmulatedThread {
     Fiber fiber;
     State state;
-    const void *pc;    // where it waits
+    const void *pc;    // where it waits, or last touched memory
     const char *file;  // of the barrier
     int line;
     unsigned mask;  // of the collective

@@ -21,6 +21,7 @@ static int watchdog_signal() {
 
 static void watchdog_bites() {
     note("timeout", *current, interrupted_at, "still running after %.1f s", launch->seconds);
+    report->other = site_of(*current, current->pc);  // should it have been in the runtime just now
     abandon();
 }
 
