@@ -90,6 +90,16 @@ def test_a_compile_error_is_at_the_files_own_line():
     assert "In function" in caught.value.output
 
 
+def test_lines_are_found_from_a_folder_with_a_space(tmp_path, monkeypatch):
+    folder = tmp_path / "my kernels"
+    folder.mkdir()
+    (folder / "first try.cu").write_text(SCALE.replace("if (i < n) ", ""), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    kernel = EmulatedModule(Path("first try.cu"), ("-DBY=1",), check=True).get_function("scale")
+    with pytest.raises(KernelMistake, match=r"^first try.cu:4: out of bounds: "):
+        kernel((1,), (9,), (X, X.copy(), np.float32(2), np.int32(8)))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no kernel file .*none.cu"):
         EmulatedModule(tmp_path / "none.cu")

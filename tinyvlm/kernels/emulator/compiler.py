@@ -23,7 +23,8 @@ RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_FILES = ("scheduler.cpp", "memory.cpp", "watchdog.cpp")
 CACHE_VARIABLE = "TINYVLM_KERNEL_CACHE"
 
-COMMON = ["-std=c++17", "-g1", "-fPIC", "-w", "-fdiagnostics-color=never"]
+# -gdwarf-4: in version 5 g++ calls the first file "<stdin>", whatever #line says.
+COMMON = ["-std=c++17", "-g1", "-gdwarf-4", "-fPIC", "-w", "-fdiagnostics-color=never"]
 # -fno-gnu-unique: else the statics of two loaded kernels become one. -ffp-contract=fast: a * b + c
 # is one fma, as nvcc makes it.
 KERNEL_FLAGS = ["-march=native", "-ffp-contract=fast", "-fno-strict-aliasing", "-fno-gnu-unique"]

@@ -114,12 +114,14 @@ class EmulatedModule:
 
     def place(self, site: Site) -> Place | None:
         """Where a site is: the innermost line that stands in one of the kernel's files, or None."""
+        if not site.pc:
+            return None
         # A return address is one past the call, which may be the next line already.
         address = hex(site.pc - 1)
         command = ["addr2line", "-i", "-e", str(self.path), address]
         output = subprocess.run(command, capture_output=True, text=True).stdout
         for frame in output.splitlines():
-            name, _, number = frame.split(" ")[0].rpartition(":")
+            name, _, number = frame.partition(" (discriminator")[0].rpartition(":")
             if Path(name).name in self.source.files and number.isdigit():
                 thread, block = tuple(site.thread), tuple(site.block)
                 return Place(Path(name).name, int(number), thread, block)
@@ -181,8 +183,11 @@ class Kernel:
             raise KernelMistake("launch", f"{self.name}: {wrong}", self.definition())
         return grid, block
 
-    def definition(self) -> Place:
-        return Place(self.module.name, self.module.source.kernels[self.name], (0, 0, 0), (0, 0, 0))
+    def definition(self, site: Site | None = None) -> Place:
+        """The line where the kernel begins."""
+        site = site or Site()
+        line = self.module.source.kernels[self.name]
+        return Place(self.module.name, line, tuple(site.thread), tuple(site.block))
 
     def check_arguments(self, args: Sequence) -> None:
         try:
@@ -211,7 +216,8 @@ class Kernel:
         if report.kind:
             other = module.place(report.other) if report.has_other else None
             # A timeout may have come inside the runtime; then the last access tells the line.
-            place = module.place(report.here) or module.place(report.other) or self.definition()
+            place = module.place(report.here) or module.place(report.other)
+            place = place or self.definition(report.here)
             raise KernelMistake(report.kind.decode(), report.detail.decode(), place, other)
 
 
