@@ -199,6 +199,12 @@ def systems_table() -> str:
             "[07](lessons/07_patches_and_vit/lesson.py) | in the lesson |",
             "| CLIP | [models/clip.py](tinyvlm/models/clip.py) | [09](lessons/09_clip/lesson.py) "
             f"| {'; '.join(measured)} |",
+            "| PaliGemma | [models/paligemma.py](tinyvlm/models/paligemma.py), "
+            "[generate.py](tinyvlm/generate.py) | to come | not proven yet; its Gemma equals "
+            "PyTorch's ([tests](tests/oracle)) |",
+            "| CUDA kernels without a GPU | [kernels/emulator](tinyvlm/kernels/emulator), "
+            "[kernels/matmul](tinyvlm/kernels/matmul) | to come | planted mistakes are named by "
+            "kind and line ([tests](tests/kernels/emulator)) |",
         ]
     )
 
