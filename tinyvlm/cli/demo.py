@@ -10,7 +10,7 @@ from tinyvlm.cli.arguments import add_command, add_seed, add_threads, positive
 
 EXAMPLES = """\
   python -m tinyvlm demo
-  python -m tinyvlm demo --steps 200 --out /tmp/museum.html"""
+  python -m tinyvlm demo --steps 200 --out short.html"""
 STEPS = 450
 
 
