@@ -17,6 +17,7 @@ LAYERS = [
     (0, "files"),
     (1, "kernels"),
     (2, "ops"),
+    (2, "graph"),
     (3, "tensor"),
     (4, "nn images text"),
     (4, "optim parallel allocator datasets"),

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinyvlm.graph import add_to_leaves
 from tinyvlm.nn import functional as F
 from tinyvlm.ops.function import Function
-from tinyvlm.tensor import Tensor, add_to_leaves, apply, no_grad
+from tinyvlm.tensor import Tensor, apply, no_grad
 
 
 def leaf(*values, dtype=np.float64):

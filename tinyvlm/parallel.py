@@ -21,8 +21,9 @@ import numpy as np
 import threadpoolctl
 
 from tinyvlm.backend import Array
+from tinyvlm.graph import LeafGradients, add_to_leaves
 from tinyvlm.ops.function import Function
-from tinyvlm.tensor import LeafGradients, Tensor, add_to_leaves
+from tinyvlm.tensor import Tensor
 
 
 def default_threads() -> int:

@@ -1,7 +1,7 @@
-"""Tensor: an array that remembers how it was made, and the walk back to gradients (layer 3).
+"""Tensor: an array that remembers how it was made (layer 3).
 
 `apply` is the one door to the operations in ops/: it unwraps arrays, runs forward, and links the
-result to its inputs. `Tensor.backward` walks these links from the loss to the leaves.
+result to its inputs. `Tensor.backward` walks these links back, by graph.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from tinyvlm import backend
 from tinyvlm.backend import Array
+from tinyvlm.graph import LeafGradients, walk_back
 from tinyvlm.ops import elementwise, indexing, matmul, reduction, shape
 from tinyvlm.ops.function import Function
 from tinyvlm.ops.reduction import Axis
@@ -244,28 +245,7 @@ class Tensor:
                 "backward: no gradient is recorded here. Some input needs requires_grad=True, and "
                 "the computation must run outside no_grad()"
             )
-        dy = self._seed(dy)
-        # An entry of `gradients` is [array, fresh]; fresh: nobody else can see the memory.
-        gradients: dict[int, tuple[Array, bool]] = {id(self.node): (dy, False)}
-        order = topological_order(self.node)
-        while order:
-            node = order.pop()  # dropped from here on: its memory returns while we walk
-            dy, fresh = gradients.pop(id(node))
-            if isinstance(node, Tensor):
-                accumulate_leaf(node, dy, fresh, into)
-                continue
-            inputs, needs = node.inputs, node.needs
-            result = node.backward(dy)
-            node.release()
-            if not isinstance(result, tuple):
-                result = (result,)
-            for source, needed, gradient in zip(inputs, needs, result, strict=True):
-                if needed and gradient is not None:
-                    if isinstance(gradient, np.generic):  # NumPy turns 0-d results into scalars
-                        gradient = np.asarray(gradient)
-                    new = (gradient, is_fresh(gradient, dy))
-                    old = gradients.get(id(source))
-                    gradients[id(source)] = new if old is None else add(old, new)
+        walk_back(self.node, self._seed(dy), into)
 
     def _seed(self, dy: Array | None) -> Array:
         if dy is None:
@@ -279,9 +259,6 @@ class Tensor:
         if dy.shape != self.shape:
             raise ValueError(f"backward: dy must have shape {self.shape}, got {dy.shape}")
         return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
-
-
-LeafGradients = dict[int, tuple[Tensor, Array]]
 
 
 def apply(function: Function, *inputs: Any) -> Tensor:
@@ -334,68 +311,6 @@ def check_types(function: Function, inputs: tuple[Tensor, ...], out: Tensor) -> 
     if len(inputs) > 1 and len({t.device for t in inputs}) > 1:
         came = ", ".join(f"{t.shape} on {t.device}" for t in inputs)
         raise ValueError(f"{function.name}: inputs are on different devices ({came}); use .to()")
-
-
-def topological_order(root: Function | Tensor) -> list[Function | Tensor]:
-    """Every node that root depends on and that wants a gradient, inputs before their users.
-
-    Popping from the end, a node's turn comes when all who used it have had theirs, so its
-    gradient is complete. The walk keeps its own stack: recursion would end at 1,000 nodes.
-    """
-    order: list[Function | Tensor] = []
-    seen: set[int] = set()
-    stack: list[tuple[Function | Tensor, bool]] = [(root, False)]
-    while stack:
-        node, inputs_done = stack.pop()
-        if inputs_done:
-            order.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            if isinstance(node, Tensor):
-                continue
-            if node.freed:
-                raise RuntimeError(
-                    "backward: this part of the graph was walked before, and a walk frees what it "
-                    "used. Add the losses and call backward once, or compute the loss again"
-                )
-            for source, needed in zip(node.inputs, node.needs, strict=True):
-                if needed:
-                    stack.append((source, False))
-    return order
-
-
-def is_fresh(gradient: Array, dy: Array) -> bool:
-    """True when gradient is new memory, not dy or a view of it: then it may be added into."""
-    return gradient is not dy and not np.may_share_memory(gradient, dy)
-
-
-def add(old: tuple[Array, bool], new: tuple[Array, bool]) -> tuple[Array, bool]:
-    """The sum of two gradients, in the memory of a fresh one if there is one."""
-    for (a, fresh), (b, _) in ((old, new), (new, old)):
-        if fresh:
-            a += b
-            return a, True
-    return np.asarray(old[0] + new[0]), True  # the sum of two 0-d arrays is a scalar
-
-
-def accumulate_leaf(leaf: Tensor, dy: Array, fresh: bool, into: LeafGradients | None) -> None:
-    """Take the first gradient over (a copy if others can see it), add later ones in place."""
-    old = leaf.grad if into is None else into.get(id(leaf), (leaf, None))[1]
-    if old is not None:
-        old += dy
-        return
-    dy = dy if fresh and dy.flags.c_contiguous else np.array(dy, order="C")
-    if into is None:
-        leaf.grad = dy
-    else:
-        into[id(leaf)] = (leaf, dy)
-
-
-def add_to_leaves(gradients: LeafGradients) -> None:
-    """Add gradients that were collected with backward(into=...) to their leaves' `.grad`."""
-    for leaf, dy in gradients.values():
-        accumulate_leaf(leaf, dy, True, None)
 
 
 def raw(x: Any) -> Any:

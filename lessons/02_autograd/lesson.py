@@ -5,9 +5,8 @@
 # Prerequisites: Python, NumPy, and the chain rule. No earlier lesson.
 #
 # ## Question
-# A network has thousands of weights and one loss. For each weight we want the slope: how much the
-# loss changes when this weight changes a little. How can one walk backwards through the computation
-# give all slopes at once, and how do we know that they are right?
+# A network has thousands of weights, one loss, and for each weight a slope: how much the loss moves
+# when this weight moves a little. How can one walk backwards give all slopes, and are they right?
 
 # %%
 import gc
@@ -21,9 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from tinyvlm import show
+from tinyvlm.graph import topological_order, walk_back
 from tinyvlm.nn import functional as F
 from tinyvlm.ops.elementwise import Multiply
-from tinyvlm.tensor import Tensor, topological_order
+from tinyvlm.tensor import Tensor
 
 FAST = os.environ.get("TINYVLM_FAST") == "1"  # a short run that checks the same things
 BREAK = os.environ.get("TINYVLM_BREAK") == "1"  # plants a bug, see "Break it"; or write True
@@ -191,7 +191,7 @@ for gradient, leaf in zip(by_hand, leaves, strict=True):
 # - `release()` forgets what was saved: memory comes back during the walk, a second walk is refused.
 
 # %%
-print(inspect.getsource(Multiply), inspect.getsource(Tensor.backward), sep="\n")
+print(inspect.getsource(Multiply), inspect.getsource(walk_back), sep="\n")
 assert vars(loss.function) == {"freed": True}
 try:
     loss.backward()
@@ -297,4 +297,4 @@ assert np.allclose(ours, theirs, rtol=1e-9, atol=0) and ours[-1] < (0.5 if FAST 
 #
 # ## What to read next
 # Baydin et al. 2018, "Automatic differentiation in machine learning: a survey" (arXiv 1502.05767).
-# Then `tinyvlm/tensor.py` from top to bottom, and `tinyvlm/ops/elementwise.py`. Next: lesson 07.
+# Then `tinyvlm/graph.py`, `tinyvlm/tensor.py` and `tinyvlm/ops/elementwise.py`. Next: lesson 07.

@@ -192,7 +192,8 @@ def systems_table() -> str:
         [
             "| system | file | lesson | measured |",
             "|---|---|---|---|",
-            "| autograd | [tensor.py](tinyvlm/tensor.py), [ops/](tinyvlm/ops) | "
+            "| autograd | [graph.py](tinyvlm/graph.py), [tensor.py](tinyvlm/tensor.py), "
+            "[ops/](tinyvlm/ops) | "
             "[02](lessons/02_autograd/lesson.py) | every gradient within 1e-6 of finite "
             "differences ([tests](tests/ops)) |",
             "| vision transformer | [blocks/vit.py](tinyvlm/blocks/vit.py) | "
