@@ -19,8 +19,8 @@ from tinyvlm.train import Recipe
 FROZEN = museum.museum_eval_v1()
 TWO_EACH = replace(
     FROZEN,
-    withheld=tuple(clip_museum.first_of_each_pair(FROZEN.withheld, 2)),
-    seen=tuple(clip_museum.first_of_each_pair(FROZEN.seen, 2)),
+    withheld=museum.first_of_each(FROZEN.withheld, museum.WITHHELD, 2),
+    seen=museum.first_of_each(FROZEN.seen, museum.SEEN, 2),
 )
 
 

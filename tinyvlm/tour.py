@@ -81,7 +81,9 @@ def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
     for found in searches:
         right = sum(hit.is_right for hit in found.hits)
         print(f"  search {found.query!r}: {right} of the first {len(found.hits)} are right")
-    write_page(out, model, data, history, threads, (checked, joint), results, exhibits, searches)
+    write_page(
+        out, model, data, frozen, history, threads, (checked, joint), results, exhibits, searches
+    )
     print(f"wrote {out}: open it in a browser")
 
 
@@ -152,6 +154,7 @@ def write_page(
     out: Path,
     model: CLIP,
     data: clip_museum.TrainingSet,
+    frozen: museum.EvaluationSet,
     history: History,
     threads: int,
     checks: tuple[list[int], list[float]],
@@ -179,7 +182,6 @@ def write_page(
     withheld = [f"{color} {shape}" for color, shape in museum.WITHHELD]
     in_order = f"the first {len(exhibits)}, in the order in which the museum draws them"
     shown = next((item for item in exhibits if item.is_right), exhibits[0])
-    frozen = museum.museum_eval_v1()
     rooms: list[page.Room] = [
         page.Gallery(exhibits, in_order, withheld, results, choices),
         page.SearchRoom(searches, SEARCHED),

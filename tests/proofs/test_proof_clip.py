@@ -21,8 +21,8 @@ TINY = {"width": 16, "depth": 1, "heads": 2, "mlp_width": 16}
 FROZEN = museum.museum_eval_v1()
 TWO_EACH = replace(
     FROZEN,
-    withheld=tuple(clip_museum.first_of_each_pair(FROZEN.withheld, 2)),
-    seen=tuple(clip_museum.first_of_each_pair(FROZEN.seen, 2)),
+    withheld=museum.first_of_each(FROZEN.withheld, museum.WITHHELD, 2),
+    seen=museum.first_of_each(FROZEN.seen, museum.SEEN, 2),
 )
 
 

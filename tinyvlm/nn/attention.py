@@ -41,8 +41,8 @@ def show_to_watchers(q: Tensor, k: Tensor, mask: Mask | None) -> None:
 def attention_weights(q: Tensor, k: Tensor, mask: Mask | None = None) -> np.ndarray:
     """q (B, T, H, K), k (B, S, G, K) -> softmax(q k^T / sqrt K) as (B, H, T, S), for looking at."""
     H, G = q.shape[2], k.shape[2]
-    k = Tensor(np.repeat(k.numpy(), H // G, axis=2))  # (B, S, H, K)
-    scores = np.einsum("bthk,bshk->bhts", q.numpy(), k.numpy()) * q.shape[-1] ** -0.5
+    every_head = np.repeat(k.numpy(), H // G, axis=2)  # (B, S, H, K)
+    scores = np.einsum("bthk,bshk->bhts", q.numpy(), every_head) * q.shape[-1] ** -0.5
     if mask is None:
         return softmax(scores)
     visible = mask.dense()[:, None]  # (B, 1, T, S)

@@ -7,8 +7,7 @@ batch that it is true of. What else was tried stands in data/results/notes.md.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +77,15 @@ class TrainingSet:
         return self.pictures[chosen], ids, museum.truth(sentences, scenes)
 
 
+def sharded_loss(
+    model: CLIP, pictures: np.ndarray, ids: np.ndarray, positives: np.ndarray, threads: int
+) -> Tensor:
+    """The loss of a Batch: each tower in shards, the contrast on the whole batch."""
+    x = in_shards(lambda p: model.encode_image(Tensor(p)), images.to_model(pictures), threads)
+    y = in_shards(model.encode_text, ids, threads)
+    return clip_loss(model.logits(x, y), positives)
+
+
 def train(
     data: TrainingSet,
     steps: int = STEPS,
@@ -90,13 +98,10 @@ def train(
     """Train a CLIP on `data`; threads None means all cores."""
     model = build(data.seed)
     recipe = Recipe(steps=steps, seed=data.seed)
-    threads = threads or default_threads()
+    shards = threads or default_threads()
 
     def loss_of(batch: Batch) -> Tensor:
-        pictures, ids, positives = batch
-        x = in_shards(lambda p: model.encode_image(Tensor(p)), images.to_model(pictures), threads)
-        y = in_shards(model.encode_text, ids, threads)
-        return clip_loss(model.logits(x, y), positives)
+        return sharded_loss(model, *batch, threads=shards)
 
     with blas_threads(1):
         history = fit(
@@ -106,7 +111,7 @@ def train(
             loss_of,
             run=run,
             resume=resume,
-            threads=threads,
+            threads=shards,
             after_step=(lambda step: after_step(model, step)) if after_step else None,
             title="CLIP on the museum",
         )
@@ -152,7 +157,8 @@ def retrieval(model: CLIP, frozen: museum.EvaluationSet, black: bool = False) ->
     R@1 and R@5 are the shares of sentences with a right picture first or among the first five. In
     a random order R@1 is 1/48, for a model that sees only colours 1/6.
     """
-    scenes = [*frozen.seen, *first_of_each_pair(frozen.withheld, museum.SEEN_EACH)]
+    few = museum.first_of_each(frozen.withheld, museum.WITHHELD, museum.SEEN_EACH)
+    scenes = [*frozen.seen, *few]
     pictures = museum.draw_all(scenes)
     if black:
         pictures = np.zeros_like(pictures)
@@ -167,15 +173,3 @@ def retrieval(model: CLIP, frozen: museum.EvaluationSet, black: bool = False) ->
         "R@5": recall_at(5, scores, right),
         "median_rank": median_rank(scores, right),
     }
-
-
-def first_of_each_pair(scenes: Sequence[museum.Scene], each: int) -> list[museum.Scene]:
-    """The first `each` scenes of every colour-shape pair, in their order."""
-    taken: Counter = Counter()
-    kept = []
-    for scene in scenes:
-        pair = scene.objects[0].pair
-        taken[pair] += 1
-        if taken[pair] <= each:
-            kept.append(scene)
-    return kept

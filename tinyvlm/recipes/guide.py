@@ -20,12 +20,13 @@ from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.datasets import museum
 from tinyvlm.generate import respond
-from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss
+from tinyvlm.models.clip import CLIP, CLIPConfig
 from tinyvlm.models.paligemma import PaliGemma, PaliGemmaConfig, suffix_loss
 from tinyvlm.nn import functional as F
 from tinyvlm.nn.module import Module
 from tinyvlm.parallel import blas_threads, default_threads, in_shards
 from tinyvlm.recipes import guide_texts
+from tinyvlm.recipes.clip_museum import sharded_loss
 from tinyvlm.tensor import Tensor
 from tinyvlm.text.prompts import encode_examples
 from tinyvlm.train import History, Recipe, Run, fit
@@ -155,10 +156,7 @@ def train_tower(
     model, threads = build_tower(data.seed), threads or default_threads()
 
     def loss_of(batch: TowerBatch) -> Tensor:
-        pictures = images.to_model(batch.pictures)
-        x = in_shards(lambda p: model.encode_image(Tensor(p)), pictures, threads)
-        y = in_shards(model.encode_text, batch.ids, threads)
-        return clip_loss(model.logits(x, y), batch.positives)
+        return sharded_loss(model, *batch, threads=threads)
 
     recipe = Recipe(steps=steps, batch_size=batch_size, seed=data.seed)
     draw = data.tower_batch

@@ -9,7 +9,12 @@ museum.truth([sentence], [scene])                 # [[True]]
 from tinyvlm.datasets.museum.coco_export import coco
 from tinyvlm.datasets.museum.dialogues import Reply, Turn, dialogue
 from tinyvlm.datasets.museum.drawing import PALETTE, boxes, draw, draw_all, masks, outline
-from tinyvlm.datasets.museum.evaluation import SEEN_EACH, EvaluationSet, museum_eval_v1
+from tinyvlm.datasets.museum.evaluation import (
+    SEEN_EACH,
+    EvaluationSet,
+    first_of_each,
+    museum_eval_v1,
+)
 from tinyvlm.datasets.museum.facts import (
     Caption,
     Count,
@@ -85,6 +90,7 @@ __all__ = [
     "draw",
     "draw_all",
     "exchanged",
+    "first_of_each",
     "is_true",
     "masks",
     "matches",

@@ -5,7 +5,9 @@ withheld pairs (40 each, split test_comp) and 380 of the seen pairs (10 each, sp
 Chance is 1/48; a model that only sees colours scores about 1/6, one that only sees shapes 1/8.
 """
 
+import itertools
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tinyvlm.datasets.museum.generator import ONE_OBJECT, Museum, MuseumConfig
@@ -29,8 +31,8 @@ class EvaluationSet:
 
 def museum_eval_v1() -> EvaluationSet:
     """The evaluation set; RuntimeError when the scenes made here are not the frozen ones."""
-    withheld = first_of_each(Museum(ONE_OBJECT, "test_comp"), WITHHELD, WITHHELD_EACH)
-    seen = first_of_each(Museum(ONE_OBJECT, "test_iid"), SEEN, SEEN_EACH)
+    withheld = first_of_each(endless(Museum(ONE_OBJECT, "test_comp")), WITHHELD, WITHHELD_EACH)
+    seen = first_of_each(endless(Museum(ONE_OBJECT, "test_iid")), SEEN, SEEN_EACH)
     found = digest((*withheld, *seen))
     if found != SHA256:
         raise RuntimeError(
@@ -40,18 +42,22 @@ def museum_eval_v1() -> EvaluationSet:
     return EvaluationSet("museum-eval-v1", ONE_OBJECT, withheld, seen, found)
 
 
+def endless(museum: Museum) -> Iterator[Scene]:
+    """Every scene of a museum, from the first on."""
+    return (museum[index] for index in itertools.count())
+
+
 def first_of_each(
-    museum: Museum, pairs: tuple[tuple[str, str], ...], each: int
+    scenes: Iterable[Scene], pairs: tuple[tuple[str, str], ...], each: int
 ) -> tuple[Scene, ...]:
-    """The first `each` one-object scenes of every pair, in the museum's order."""
+    """The first `each` one-object scenes of every pair, in their order; no more are looked at."""
     taken: Counter = Counter()
-    scenes: list[Scene] = []
-    index = 0
-    while len(scenes) < each * len(pairs):
-        scene = museum[index]
-        index += 1
+    kept: list[Scene] = []
+    for scene in scenes:
         pair = scene.objects[0].pair
         if pair in pairs and taken[pair] < each:
             taken[pair] += 1
-            scenes.append(scene)
-    return tuple(scenes)
+            kept.append(scene)
+        if len(kept) == each * len(pairs):
+            break
+    return tuple(kept)
