@@ -25,7 +25,7 @@ LAYERS = [
     (5, "blocks"),
     (6, "models"),
     (7, "checkpoint generate show zero_shot"),
-    (7, "train page search pipeline"),
+    (7, "model_files respond train page search pipeline"),
     (7, "recipes hub"),
     (7, "tinyvlm"),  # tinyvlm/__init__.py, which hands names on
     (8, "course bench proofs tour"),

@@ -11,12 +11,13 @@ from tinyvlm.blocks.gemma import GemmaConfig
 from tinyvlm.blocks.patch_embed import patchify
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
-from tinyvlm.generate import Sampling, generate, respond
+from tinyvlm.generate import Sampling, generate
 from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss, patch_similarity
 from tinyvlm.models.paligemma import PaliGemma, PaliGemmaConfig, suffix_loss
 from tinyvlm.nn import functional as F
 from tinyvlm.nn.attention import watch_attention
 from tinyvlm.nn.masks import Mask
+from tinyvlm.respond import respond
 from tinyvlm.tensor import Tensor
 from tinyvlm.text import WordTokenizer
 from tinyvlm.text.locations import from_xywh, to_xywh

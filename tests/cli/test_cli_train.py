@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyvlm import checkpoint
+from tinyvlm import checkpoint, model_files
 from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.cli import main
+from tinyvlm.models.clip import CLIP
 from tinyvlm.recipes import clip_folder, clip_museum
 from tinyvlm.tensor import Tensor
 from tinyvlm.train import Recipe
@@ -137,7 +138,7 @@ def test_the_museum(tmp_path, monkeypatch, capsys):
     assert "seen: colour 0." in out
     assert "held_out: colour 0." in out
     folder = tmp_path / "runs" / "clip-museum"
-    model, _, about = checkpoint.load_model(folder / "model.safetensors")
+    model, _, about = model_files.load_model(folder / "model.safetensors", CLIP)
     assert (about["evaluation"], about["seed"]) == ("museum-eval-v1", 5)
     assert set(about["results"]) == {"seen", "held_out"}
     assert model.config.vision.width == 16
@@ -264,7 +265,7 @@ def test_a_test_half_that_cannot_be_read_costs_no_model(train, pets, tmp_path):
         (both / "test" / name).mkdir(parents=True)
         (both / "test" / name / "bad.png").write_bytes(b"")
     refused(train(both), "no picture of", "test' can be read")
-    checkpoint.load_model(tmp_path / "out" / "model.safetensors")
+    model_files.load_model(tmp_path / "out" / "model.safetensors", CLIP)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")

@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from tinyvlm import checkpoint, images, zero_shot
+from tinyvlm import checkpoint, images, model_files, zero_shot
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.cli import main
@@ -29,7 +29,8 @@ def model_file(tmp_path_factory):
     text = TextConfig(vocab_size=V, eos_id=2, length=8, width=16, depth=1, heads=2, mlp_width=16)
     model = CLIP(CLIPConfig(vision, text, embed_width=8), np.random.default_rng(0))
     path = tmp_path_factory.mktemp("models") / "small.safetensors"
-    checkpoint.save_model(path, model, checkpoint.describe(model, WORDS, TEMPLATES, "nothing"))
+    about = model_files.describe(model, WORDS, "nothing", templates=list(TEMPLATES))
+    model_files.save_model(path, model, about)
     return path
 
 
@@ -78,7 +79,7 @@ def test_it_prints_what_the_library_says(ask, photo, model_file):
     labels = ["red star", "blue star", "orange star"]
     code, out, err = ask(photo, *labels)
     assert (code, err) == (0, "")
-    model, words, about = checkpoint.load_model(model_file)
+    model, words, about = model_files.load_model(model_file, CLIP)
     square = images.to_square(images.load(photo), 32)
     classes = zero_shot.classifier(model, words, labels, about["templates"], 8)
     vectors = zero_shot.embed_pictures(model, square[None])
@@ -248,7 +249,7 @@ def test_models_that_are_none(ask, photo, model_file, tmp_path):
 
 
 def test_without_a_model_that_came_with_the_code(photo, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(checkpoint, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(model_files, "WEIGHTS", tmp_path)
     code = main(["zero-shot", str(photo), "red star"])
     refused((code, *capsys.readouterr()), "clip-museum.safetensors is missing", "train clip")
 

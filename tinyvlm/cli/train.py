@@ -105,9 +105,9 @@ def report_skipped(folder: Any, log: Path) -> None:
 
 def save_and_say(out: Path, model: Any, about: dict[str, Any]) -> None:
     """Write the weights alone beside the checkpoint, and say how to use them."""
-    from tinyvlm import checkpoint
+    from tinyvlm import model_files
 
     path = out / "model.safetensors"
-    checkpoint.save_model(path, model, about)
+    model_files.save_model(path, model, about)
     print(f"the model is in {path}; use it with:")
     print(f'  python -m tinyvlm zero-shot PICTURE "a label" "another label" --model {path}')

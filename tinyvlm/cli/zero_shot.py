@@ -30,12 +30,13 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
-    from tinyvlm import checkpoint, images, zero_shot
+    from tinyvlm import images, model_files, zero_shot
     from tinyvlm.errors import InputError
+    from tinyvlm.models.clip import CLIP
 
     picture = images.load(arguments.image)
-    path = arguments.model or checkpoint.shipped("clip-museum")
-    model, words, about = checkpoint.load_model(path)
+    path = arguments.model or model_files.shipped("clip-museum")
+    model, words, about = model_files.load_model(path, CLIP)
     unknown = {word for label in arguments.labels for word in words.unknown(label)}
     if unknown:
         print(f"never seen in training: {', '.join(sorted(unknown))}")

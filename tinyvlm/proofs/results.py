@@ -11,9 +11,10 @@ import sys
 
 import numpy as np
 
-from tinyvlm import checkpoint, show
+from tinyvlm import model_files, show
 from tinyvlm.datasets import museum
 from tinyvlm.files import write_atomically
+from tinyvlm.models.clip import CLIP
 from tinyvlm.proofs import clip, clip_folder, record
 from tinyvlm.recipes import clip_museum
 
@@ -231,7 +232,7 @@ def fill(text: str, name: str, content: str) -> str:
 
 def museum_picture() -> bytes:
     """The first twelve held-out pictures and what the shipped model says of them, as PNG."""
-    model, _, _ = checkpoint.load_model(checkpoint.shipped("clip-museum"))
+    model, _, _ = model_files.load_model(model_files.shipped("clip-museum"), CLIP)
     scenes = museum.museum_eval_v1().withheld[:12]
     pictures = museum.draw_all(scenes)
     sureness = clip_museum.name_pictures(model, pictures)

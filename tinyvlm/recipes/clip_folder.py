@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyvlm import checkpoint, images, zero_shot
+from tinyvlm import images, model_files, zero_shot
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.datasets.folder import CaptionFolder, ClassFolder, load_pictures
@@ -89,7 +89,8 @@ def build(data: FolderSet, seed: int) -> CLIP:
 def about(model: CLIP, data: FolderSet) -> dict[str, Any]:
     """What its checkpoint says."""
     trained_on = f"{len(data.pictures)} pictures of {data.name}"
-    return checkpoint.describe(model, data.words, zero_shot.PHOTO_TEMPLATES, trained_on)
+    templates = list(zero_shot.PHOTO_TEMPLATES)
+    return model_files.describe(model, data.words, trained_on, templates=templates)
 
 
 def train(

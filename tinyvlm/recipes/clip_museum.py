@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyvlm import checkpoint, images, zero_shot
+from tinyvlm import images, model_files, zero_shot
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.datasets import museum
@@ -121,7 +121,8 @@ def train(
 def about(model: CLIP) -> dict[str, Any]:
     """What its checkpoint says."""
     trained_on = "one-object pictures of TinyMuseum, ten colour-shape pairs withheld"
-    return checkpoint.describe(model, tokenizer(), zero_shot.MUSEUM_TEMPLATES, trained_on)
+    templates = list(zero_shot.MUSEUM_TEMPLATES)
+    return model_files.describe(model, tokenizer(), trained_on, templates=templates)
 
 
 LABELS = [f"{color} {shape}" for color in museum.COLORS for shape in museum.SHAPES]

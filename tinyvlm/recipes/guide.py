@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyvlm import checkpoint, images
+from tinyvlm import checkpoint, images, model_files
 from tinyvlm.blocks.gemma import GemmaConfig
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.datasets import museum
-from tinyvlm.generate import respond
 from tinyvlm.models.clip import CLIP, CLIPConfig
 from tinyvlm.models.paligemma import PaliGemma, PaliGemmaConfig, suffix_loss
 from tinyvlm.nn import functional as F
@@ -27,6 +26,7 @@ from tinyvlm.nn.module import Module
 from tinyvlm.parallel import blas_threads, default_threads, in_shards
 from tinyvlm.recipes import guide_texts
 from tinyvlm.recipes.clip_museum import sharded_loss
+from tinyvlm.respond import respond
 from tinyvlm.tensor import Tensor
 from tinyvlm.text.prompts import encode_examples
 from tinyvlm.train import History, Recipe, Run, fit
@@ -234,14 +234,8 @@ def run_stage(
 
 def about(model: PaliGemma) -> dict[str, Any]:
     """What its checkpoint says."""
-    return {
-        "kind": "paligemma",
-        "config": checkpoint.config_to_json(model.config),
-        "tokenizer": guide_texts.tokenizer().to_json(),
-        "bins": guide_texts.BINS,
-        "trained_on": "pictures of TinyMuseum with one to three objects, ten colour-shape pairs "
-        "withheld",
-    }
+    trained_on = "pictures of TinyMuseum with one to three objects, ten colour-shape pairs withheld"
+    return model_files.describe(model, guide_texts.tokenizer(), trained_on, bins=guide_texts.BINS)
 
 
 def accuracy(

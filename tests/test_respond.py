@@ -1,0 +1,77 @@
+"""Prompts about pictures: together or alone, scored, and refused when they name no task."""
+
+import numpy as np
+import pytest
+
+from tinyvlm.blocks.gemma import GemmaConfig
+from tinyvlm.blocks.vit import ViTConfig
+from tinyvlm.errors import InputError
+from tinyvlm.generate import Sampling
+from tinyvlm.models.paligemma import PaliGemma, PaliGemmaConfig
+from tinyvlm.respond import respond
+from tinyvlm.text import WordTokenizer
+
+WORDS = WordTokenizer.from_texts(["caption en", "answer en what color is the star", "detect red"])
+
+
+def guide():
+    vision = ViTConfig(image_size=8, patch_size=4, width=16, depth=1, heads=2, mlp_width=24)
+    language = GemmaConfig(
+        vocab_size=WORDS.vocab_size,
+        width=12,
+        depth=2,
+        heads=4,
+        kv_heads=2,
+        head_width=6,
+        mlp_width=20,
+    )
+    return PaliGemma(PaliGemmaConfig(vision, language), np.random.default_rng(0))
+
+
+PICTURES = np.random.default_rng(5).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+PROMPTS = ["caption en", "answer en what color is the big star"]
+
+
+def test_several_prompts_a_picture():
+    """Prompts of different lengths at once are the prompts one after another."""
+    together = respond(guide(), WORDS, PICTURES, PROMPTS * 2, max_tokens=4)
+    alone = [
+        respond(guide(), WORDS, picture[None], [prompt], max_tokens=4)[0]
+        for picture in PICTURES
+        for prompt in PROMPTS
+    ]
+    for a, b in zip(together, alone, strict=True):
+        assert a.text == b.text
+        assert a.probability == pytest.approx(b.probability, abs=1e-5)
+        assert a.unknown == b.unknown
+    assert [answer.unknown for answer in together] == [(), ("big",)] * 2
+
+
+def test_an_answer_has_a_score_for_each_token():
+    model = guide()
+    for parameter in model.language.parameters():
+        parameter.data *= np.float32(4)
+    rng = np.random.default_rng(0)
+    for answer in respond(model, WORDS, PICTURES, PROMPTS * 2, sampling=Sampling(9.0), rng=rng):
+        said = " ".join(token for token, _ in answer.tokens if token)
+        assert said == answer.text
+        assert all(0 < score <= 1 for _, score in answer.tokens)
+        product = np.prod([score for _, score in answer.tokens])
+        assert answer.probability <= product * (1 + 1e-5)  # its end counts too
+
+
+def test_a_prompt_without_a_task():
+    with pytest.raises(InputError, match="begin with one of: caption en, answer en QUESTION, det"):
+        respond(guide(), WORDS, PICTURES[:1], ["what color is the star"])
+
+
+@pytest.mark.parametrize("words", [0, 10_000])
+def test_a_question_of_no_words_and_of_many(words):
+    with pytest.raises(InputError, match=r"write the QUESTION|10,002 tokens and 64 are read"):
+        respond(guide(), WORDS, PICTURES[:1], ["answer en " + "red " * words])
+
+
+@pytest.mark.parametrize(("pictures", "prompts"), [(2, 3), (0, 1), (1, 0)])
+def test_prompts_that_do_not_fit_the_pictures(pictures, prompts):
+    with pytest.raises(InputError, match=f"{prompts} prompts for {pictures} pictures"):
+        respond(guide(), WORDS, PICTURES[:pictures], ["caption en"] * prompts)
