@@ -8,14 +8,15 @@ from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.errors import InputError
 from tinyvlm.generate import Sampling
 from tinyvlm.models.paligemma import PaliGemma, PaliGemmaConfig
-from tinyvlm.respond import respond
+from tinyvlm.nn.attention import watch_attention
+from tinyvlm.respond import attention_of_words, respond
 from tinyvlm.text import WordTokenizer
 
 WORDS = WordTokenizer.from_texts(["caption en", "answer en what color is the star", "detect red"])
 
 
-def guide():
-    vision = ViTConfig(image_size=8, patch_size=4, width=16, depth=1, heads=2, mlp_width=24)
+def guide(**changes):
+    vision = ViTConfig(8, patch_size=4, width=16, depth=1, heads=2, mlp_width=24, **changes)
     language = GemmaConfig(
         vocab_size=WORDS.vocab_size,
         width=12,
@@ -54,7 +55,8 @@ def test_an_answer_has_a_score_for_each_token():
     rng = np.random.default_rng(0)
     for answer in respond(model, WORDS, PICTURES, PROMPTS * 2, sampling=Sampling(9.0), rng=rng):
         said = " ".join(token for token, _ in answer.tokens if token)
-        assert said == answer.text
+        assert said == answer.text == WORDS.decode(answer.ids)
+        assert not {WORDS.pad_id, WORDS.eos_id} & {*answer.ids}
         assert all(0 < score <= 1 for _, score in answer.tokens)
         product = np.prod([score for _, score in answer.tokens])
         assert answer.probability <= product * (1 + 1e-5)  # its end counts too
@@ -75,3 +77,36 @@ def test_a_question_of_no_words_and_of_many(words):
 def test_prompts_that_do_not_fit_the_pictures(pictures, prompts):
     with pytest.raises(InputError, match=f"{prompts} prompts for {pictures} pictures"):
         respond(guide(), WORDS, PICTURES[:pictures], ["caption en"] * prompts)
+
+
+def talkative_guide(**vision):
+    """It says several words, different ones, and doesn't look evenly."""
+    model = guide(**vision)
+    for parameter in model.language.parameters():
+        parameter.data *= np.float32(4)
+    return model
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_words_look_where_they_looked_when_they_were_said(prompt):
+    """One pass over a finished answer shows what each step of its generation looked at."""
+    model = talkative_guide()
+    with watch_attention() as watched:
+        (answer,) = respond(model, WORDS, PICTURES[:1], [prompt], max_tokens=4)
+    words, maps = attention_of_words(model, WORDS, PICTURES[0], prompt, answer.ids)
+    assert words == [token for token, _ in answer.tokens]
+    assert (maps.shape, maps.dtype) == ((4, 2, 2), np.float32)
+    steps = np.reshape([weights[0, :, -1, :4] for weights in watched[1:]], (4, 2, 4, 2, 2))
+    np.testing.assert_allclose(maps, steps.mean(axis=(1, 2)), atol=1e-6)
+    assert np.ptp(maps.sum(axis=(1, 2))) > 0.05  # a share of the attention, another for each word
+
+
+def test_maps_of_a_tower_with_a_class_token_and_of_no_words():
+    model = talkative_guide(pool="class")
+    with watch_attention() as watched:
+        respond(model, WORDS, PICTURES[:1], ["caption en"], max_tokens=1)
+    _, maps = attention_of_words(model, WORDS, PICTURES[0], "caption en", [5])
+    last = np.stack([weights[0, :, -1, 1:5] for weights in watched[1:]])
+    np.testing.assert_allclose(maps[0].ravel(), last.mean(axis=(0, 1)), atol=1e-6)
+    words, maps = attention_of_words(model, WORDS, PICTURES[0], "caption en", [])
+    assert words == [] and maps.shape == (0, 2, 2)

@@ -11,6 +11,7 @@ from tinyvlm import images
 from tinyvlm.errors import InputError
 from tinyvlm.generate import Sampling, generate
 from tinyvlm.models.paligemma import PaliGemma
+from tinyvlm.nn.attention import watch_attention
 from tinyvlm.tensor import Tensor, no_grad
 from tinyvlm.text import Tokenizer
 from tinyvlm.text.prompts import encode_prompt, pad
@@ -22,7 +23,8 @@ class Answer:
 
     text: str
     probability: float  # of the whole text and its end
-    tokens: tuple[tuple[str, float], ...]  # each token of the text and its probability
+    ids: tuple[int, ...]  # of the text
+    tokens: tuple[tuple[str, float], ...]  # each of them as text, and its probability
     unknown: tuple[str, ...]  # the words of the prompt that the model has never met
 
 
@@ -59,17 +61,57 @@ def respond(
         rng=rng,
     )
     return [
-        Answer(
-            text=tokenizer.decode(row),
-            probability=float(probability),
-            tokens=tuple(
-                (tokenizer.decode([i]), float(score))
-                for i, score in zip(row.tolist(), scores, strict=True)
-                if i not in (tokenizer.eos_id, tokenizer.pad_id)
-            ),
-            unknown=tuple(tokenizer.unknown(prompt)),
-        )
+        answer_of(tokenizer, prompt, row, scores, float(probability))
         for prompt, row, scores, probability in zip(
             prompts, said.ids, said.scores, said.probability, strict=True
         )
     ]
+
+
+def answer_of(
+    tokenizer: Tokenizer, prompt: str, row: np.ndarray, scores: np.ndarray, probability: float
+) -> Answer:
+    """One row of what was generated, ids and scores (T,), without its end and its padding."""
+    spoken = ~np.isin(row, (tokenizer.eos_id, tokenizer.pad_id))  # (T,)
+    ids = tuple(row[spoken].tolist())
+    words = [tokenizer.decode([i]) for i in ids]
+    return Answer(
+        text=tokenizer.decode(ids),
+        probability=probability,
+        ids=ids,
+        tokens=tuple(zip(words, scores[spoken].tolist(), strict=True)),
+        unknown=tuple(tokenizer.unknown(prompt)),
+    )
+
+
+def attention_of_words(
+    model: PaliGemma,
+    tokenizer: Tokenizer,
+    picture: np.ndarray,
+    prompt: str,
+    ids: Sequence[int],
+) -> tuple[list[str], np.ndarray]:
+    """Where the model looks while it says the tokens `ids` (T,) about a picture (Y, X, 3) uint8.
+
+    ids: an Answer's, or tokenizer.encode(text) for what somebody else said.
+    Returns the tokens as words, and maps (T, rows, columns) float32 over the picture's patches:
+    the attention of the position that predicts the token, not of the one that reads it. Nothing is
+    scaled: maps.sum(axis=(1, 2)) is the share of the attention that went to the picture, the rest
+    went to the prompt and to earlier words.
+    The mean over all heads and blocks is shown. In the museum's guide the last block alone says
+    little: what it needs of the picture stands in the words by then, carried there by earlier ones.
+    """
+    prefix = encode_prompt(tokenizer, prompt)
+    T, row = len(ids), np.array([[*prefix, *ids][:-1]])  # who predicts a token stands before it
+    is_answer = np.arange(row.shape[1])[None] >= len(prefix)  # (1, len(row))
+    with no_grad():
+        z = model.encode_image(Tensor(images.to_model(picture[None])))  # (1, N, D)
+        with watch_attention() as watched:
+            model.read(z, row, is_answer)
+    N = z.shape[1]
+    # The last block has queries for the text alone; in every block they are the last ones.
+    seen = [weights[0, :, weights.shape[2] - T :, :N].mean(axis=0) for weights in watched]
+    maps = np.stack(seen).mean(axis=0)  # (T, N)
+    side = model.config.vision.image_size // model.config.vision.patch_size
+    maps = maps[:, N - side * side :]  # a tower may put its class token first
+    return [tokenizer.decode([i]) for i in ids], maps.reshape(T, side, side)
