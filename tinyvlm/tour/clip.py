@@ -1,54 +1,58 @@
-"""The demo's tour: train on the museum, name held-out pictures, search, write the page (8)."""
+"""The CLIP's part of the tour: train on the museum, name held-out pictures, search (layer 8)."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 
 from tinyvlm import images, page, zero_shot
 from tinyvlm.datasets import museum
-from tinyvlm.errors import InputError
 from tinyvlm.models.clip import CLIP, patch_similarity
-from tinyvlm.parallel import default_threads
 from tinyvlm.recipes import clip_museum
 from tinyvlm.tensor import Tensor
-from tinyvlm.train import History, Recipe
+from tinyvlm.train import Recipe
 
 SEARCHES = ("a red star", "a blue circle on the left", "a triangle in the top right", "a big cross")
 SHOWN = 18  # held-out pictures in the gallery
 SEARCHED = 2000  # pictures
 FOUND = 6  # pictures a search shows
 CHECK_EVERY = 50  # steps
-COMMANDS = [
-    ("source .venv/bin/activate", "once, so that python is the one with tinyvlm"),
-    (
-        'python -m tinyvlm zero-shot my.png "red star" "blue circle"',
-        "ask it about a picture of your own",
-    ),
-    ("python -m tinyvlm train clip --data my_photos", "train on folders of your own photographs"),
-    ("python -m tinyvlm prove clip --seed 0", "measure it against its controls"),
-    ("python -m tinyvlm doctor", "see what this machine has"),
-]
-LESSONS = [
-    ("lessons/02_autograd", "tensors that remember, and the walk back"),
-    ("lessons/07_patches_and_vit", "a picture as a row of tokens"),
-    ("lessons/09_clip", "pictures and sentences in one space"),
-]
+NEVER = "pairs never seen together"
 
 
-def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
-    """Everything `python -m tinyvlm demo` does; about a minute on two cores.
-
-    Raises InputError at once, and not after the training, when `out` has no folder to stand in.
-    """
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise InputError(f"{out} can't be written; name a file in a folder that exists")
-    threads = threads or default_threads()
+def visit(
+    frozen: museum.EvaluationSet, steps: int, seed: int, threads: int
+) -> tuple[page.Entrance, list[page.Room]]:
+    """Train, measure and tell; the entrance and the rooms of what was measured."""
     count = f"{clip_museum.PICTURES:,}"
     print(f"Making the museum: {count} pictures of one coloured shape each, with sentences ...")
     data = clip_museum.TrainingSet(seed)
-    frozen = museum.museum_eval_v1()
+    print("Training a CLIP on them from random numbers ...")
+    model, training = train(data, frozen, steps, threads)
+    results = [
+        page.Result(name, len(scenes), r["colour"], r["shape"], r["joint"])
+        for name, scenes in ((NEVER, frozen.withheld), ("pairs seen in training", frozen.seen))
+        for r in [clip_museum.accuracy(model, scenes)]
+    ]
+    exhibits = gallery(model, frozen.withheld)
+    searches = search(model)
+    tell(results, exhibits, searches)
+    choices = len(clip_museum.LABELS)
+    example = museum.caption(data.scenes[0], np.random.default_rng(0)).text
+    withheld = [f"{color} {shape}" for color, shape in museum.WITHHELD]
+    in_order = f"the first {len(exhibits)}, in the order in which the museum draws them"
+    shown = next((item for item in exhibits if item.is_right), exhibits[0])
+    return page.Entrance(training, results[0], choices, example, shown), [
+        page.Gallery(exhibits, in_order, withheld, results, choices),
+        page.SearchRoom(searches, SEARCHED),
+        page.WordRoom(word_maps(model, frozen.withheld[:8])),
+        page.TrainingRoom(training),
+    ]
+
+
+def train(
+    data: clip_museum.TrainingSet, frozen: museum.EvaluationSet, steps: int, threads: int
+) -> tuple[CLIP, page.Training]:
+    """The CLIP, and how its training went; on the way it names the pictures of withheld pairs."""
     checked: list[int] = []
     joint: list[float] = []
 
@@ -57,34 +61,39 @@ def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
             checked.append(step)
             joint.append(clip_museum.accuracy(model, frozen.withheld)["joint"])
 
-    print("Training a CLIP on them from random numbers ...")
     model, history = clip_museum.train(data, steps, threads=threads, after_step=check)
-    results = [
-        page.Result(name, len(scenes), r["colour"], r["shape"], r["joint"])
-        for name, scenes in (
-            ("pairs never seen together", frozen.withheld),
-            ("pairs seen in training", frozen.seen),
-        )
-        for r in [clip_museum.accuracy(model, scenes)]
-    ]
+    batch = Recipe(steps=1).batch_size
+    return model, page.Training(
+        steps=np.arange(1, len(history.losses) + 1),
+        losses=history.losses,
+        seconds=history.seconds,
+        batch=batch,
+        sentences=2 * batch,
+        no_clue=(np.log(2 * batch) + np.log(batch)) / 2,
+        parameters=model.parameter_count(),
+        machine=f"{threads} processor {'core' if threads == 1 else 'cores'}",
+        checked=checked,
+        accuracies={NEVER: joint},
+        chance=1 / len(clip_museum.LABELS),
+    )
+
+
+def tell(
+    results: list[page.Result], exhibits: list[page.Exhibit], searches: list[page.Search]
+) -> None:
+    """On the terminal, in short: what the page shows."""
     for result in results:
         print(
             f"{result.name}: colour {result.colour:.3f}, shape {result.shape:.3f}, "
             f"both {result.both:.3f} of {result.pictures} pictures "
             f"(chance {1 / len(clip_museum.LABELS):.3f})"
         )
-    exhibits = gallery(model, frozen.withheld)
     for exhibit in exhibits[:5]:
         label, sureness = exhibit.answers[0]
         print(f"  a picture of {exhibit.truth}: it says {label}, {sureness:.0%} sure")
-    searches = search(model)
     for found in searches:
         right = sum(hit.is_right for hit in found.hits)
         print(f"  search {found.query!r}: {right} of the first {len(found.hits)} are right")
-    write_page(
-        out, model, data, frozen, history, threads, (checked, joint), results, exhibits, searches
-    )
-    print(f"wrote {out}: open it in a browser")
 
 
 def gallery(model: CLIP, scenes: tuple[museum.Scene, ...]) -> list[page.Exhibit]:
@@ -148,50 +157,3 @@ def word_maps(model: CLIP, scenes: tuple[museum.Scene, ...]) -> list[page.WordMa
         heats = [heat[[w in label.split() for label in clip_museum.LABELS]].mean(0) for w in named]
         maps.append(page.WordMap(picture, named, np.stack(heats)))
     return maps
-
-
-def write_page(
-    out: Path,
-    model: CLIP,
-    data: clip_museum.TrainingSet,
-    frozen: museum.EvaluationSet,
-    history: History,
-    threads: int,
-    checks: tuple[list[int], list[float]],
-    results: list[page.Result],
-    exhibits: list[page.Exhibit],
-    searches: list[page.Search],
-) -> None:
-    """museum.html from what was measured."""
-    batch = Recipe(steps=1).batch_size
-    choices = len(clip_museum.LABELS)
-    training = page.Training(
-        steps=np.arange(1, len(history.losses) + 1),
-        losses=history.losses,
-        seconds=history.seconds,
-        batch=batch,
-        sentences=2 * batch,
-        no_clue=(np.log(2 * batch) + np.log(batch)) / 2,
-        parameters=model.parameter_count(),
-        machine=f"{threads} processor {'core' if threads == 1 else 'cores'}",
-        checked=checks[0],
-        accuracies={"pairs never seen together": checks[1]},
-        chance=1 / choices,
-    )
-    example = museum.caption(data.scenes[0], np.random.default_rng(0)).text
-    withheld = [f"{color} {shape}" for color, shape in museum.WITHHELD]
-    in_order = f"the first {len(exhibits)}, in the order in which the museum draws them"
-    shown = next((item for item in exhibits if item.is_right), exhibits[0])
-    rooms: list[page.Room] = [
-        page.Gallery(exhibits, in_order, withheld, results, choices),
-        page.SearchRoom(searches, SEARCHED),
-        page.WordRoom(word_maps(model, frozen.withheld[:8])),
-        page.TrainingRoom(training),
-        page.WayOut(COMMANDS, LESSONS),
-    ]
-    entrance = page.Entrance(training, results[0], choices, example, shown)
-    colophon = (
-        f"Seed {data.seed}. Held-out pictures: {frozen.name}, SHA-256 {frozen.sha256[:12]}. "
-        "Made by python -m tinyvlm demo."
-    )
-    page.write(out, page.page(entrance, rooms, colophon))
