@@ -144,6 +144,32 @@ def test_only_matrices_decay():
     assert (decay.weight_decay, keep.weight_decay) == (0.3, 0.0)
 
 
+def test_a_part_that_learns_slower():
+    """Catches a part that keeps the full rate, and a rest that gets the part's."""
+    model = Small()
+    groups = optim.decay_groups(model, 0.3, {"first.": 0.25, "emb": 0.0})
+    scale = {name: group.lr_scale for group in groups for name in group.parameters}
+    assert scale == {
+        "first.weight": 0.25,
+        "first.bias": 0.25,
+        "embedding.weight": 0.0,
+        "position": 1.0,
+        "scale": 1.0,
+    }
+    decay = {name: group.weight_decay for group in groups for name in group.parameters}
+    assert [name for name in decay if decay[name]] == ["first.weight", "embedding.weight"]
+    before = {name: array.copy() for name, array in model.state_dict().items()}
+    train_once(model, lambda _: SGD(optim.decay_groups(model, 0.0, {"first.": 0.25}), 0.1))
+    moved = {name: before[name] - array for name, array in model.state_dict().items()}
+    np.testing.assert_allclose(moved["first.bias"], 0.025, rtol=1e-6)
+    np.testing.assert_allclose(moved["position"], 0.1, rtol=1e-6)
+
+
+def test_a_part_that_is_not_there():
+    with pytest.raises(ValueError, match="no parameter that learns has a name beginning 'tower'"):
+        optim.decay_groups(Small(), 0.3, {"tower": 0.3})
+
+
 def test_clip_has_every_parameter_in_one_group():
     vision = ViTConfig(width=16, depth=1, heads=2, mlp_width=16)
     text = TextConfig(vocab_size=9, eos_id=2, width=16, depth=1, heads=2, mlp_width=16)

@@ -38,7 +38,7 @@ class Regression(Module):
         return self.second(self.dropout(F.relu(self.first(x))))
 
 
-def draw(rng, size=8):
+def draw(step, rng, size=8):
     x = rng.normal(size=(size, 3)).astype(np.float32)
     return x, np.abs(x).sum(axis=1, keepdims=True)
 
@@ -106,15 +106,19 @@ def test_each_step_and_each_part_has_its_own_generator():
     """Catches the same batch twice, and dropout that repeats itself."""
     batches = []
 
-    def remember(rng):
-        batches.append(draw(rng))
+    steps = []
+
+    def remember(step, rng):
+        steps.append(step)
+        batches.append(draw(step, rng))
         return batches[-1]
 
     model = Regression()
     fit(model, replace(RECIPE, steps=3, accumulate=2), remember, squared_error(model))
+    assert steps == [0, 0, 1, 1, 2, 2]
     assert len({x.tobytes() for x, _ in batches}) == 6
     expected = [
-        draw(np.random.default_rng(np.random.SeedSequence([0, step, part])))[0]
+        draw(step, np.random.default_rng(np.random.SeedSequence([0, step, part])))[0]
         for step in range(3)
         for part in range(2)
     ]
@@ -132,7 +136,7 @@ def test_it_is_adamw_with_the_schedule_and_clipping():
     losses = []
     for step in range(recipe.steps):
         rng = np.random.default_rng(np.random.SeedSequence([0, step, 0]))
-        x, y = draw(rng)
+        x, y = draw(step, rng)
         model.set_generator(rng)
         model.zero_grad()
         loss = ((model(Tensor(x)) - Tensor(y)) ** 2).mean()
@@ -151,7 +155,7 @@ def test_it_is_adamw_with_the_schedule_and_clipping():
 
 def test_accumulated_gradients_are_those_of_the_bigger_batch():
     """Catches a sum where the mean belongs, and gradients cleared between the parts."""
-    x, y = draw(np.random.default_rng(0), 12)
+    x, y = draw(0, np.random.default_rng(0), 12)
     results = []
     for parts in (1, 3):
         pieces = iter(zip(np.split(x, parts), np.split(y, parts), strict=True))
@@ -364,6 +368,7 @@ CHANGES = {
     "warmup": 4,
     "weight_decay": 0.02,
     "clip": 2.0,
+    "lr_scale": {"first.": 0.5},
     "seed": 1,
     "save_every": 6,
 }

@@ -44,6 +44,7 @@ class Recipe:
     warmup: int = 50  # steps
     weight_decay: float = 0.01
     clip: float = 1.0  # largest joint length of all gradients
+    lr_scale: dict[str, float] = field(default_factory=dict)  # start of a name -> factor on lr
     seed: int = 0
     save_every: int = 100  # steps
 
@@ -171,7 +172,7 @@ def environment(threads: int) -> dict[str, Any]:
 def fit(
     model: Module,
     recipe: Recipe,
-    batch_of: Callable[[np.random.Generator], Batch],
+    batch_of: Callable[[int, np.random.Generator], Batch],
     loss_of: Callable[[Batch], Tensor],
     *,
     run: Run | None = None,
@@ -182,14 +183,15 @@ def fit(
 ) -> History:
     """Train `model` for recipe.steps steps and return the history.
 
-    batch_of draws a batch from the generator of the step; loss_of gives its scalar loss. With a
+    batch_of(step, rng) draws a batch, from step 0 on; loss_of gives its scalar loss. With a
     `run` there are a CSV log and a checkpoint every recipe.save_every steps; `resume` continues
     from it. `threads` is how many shards loss_of makes of a batch: the last digits depend on it, so
     it is written down. `after_step(steps_done)` is called after each step: to evaluate, or to stop
     by raising.
     Raises DivergedError when the loss or a gradient is not finite.
     """
-    optimizer = optim.AdamW(optim.decay_groups(model, recipe.weight_decay), recipe.lr)
+    groups = optim.decay_groups(model, recipe.weight_decay, recipe.lr_scale)
+    optimizer = optim.AdamW(groups, recipe.lr)
     history = History()
     if run is not None and resume:
         history = run.restore(model, optimizer, recipe, threads)
@@ -236,7 +238,7 @@ def train_step(
     optimizer: optim.Optimizer,
     recipe: Recipe,
     step: int,
-    batch_of: Callable[[np.random.Generator], Batch],
+    batch_of: Callable[[int, np.random.Generator], Batch],
     loss_of: Callable[[Batch], Tensor],
 ) -> tuple[float, float]:
     """One step in place; returns the loss and the joint length of the gradients before clipping."""
@@ -244,7 +246,7 @@ def train_step(
     total = 0.0
     for part in range(recipe.accumulate):
         rng = np.random.default_rng(np.random.SeedSequence([recipe.seed, step, part]))
-        batch = batch_of(rng)
+        batch = batch_of(step, rng)
         model.set_generator(rng)
         loss = loss_of(batch) * (1.0 / recipe.accumulate)
         loss.backward()

@@ -181,20 +181,21 @@ def test_a_resumed_run_gives_the_same_bits(data, tmp_path, monkeypatch, stage):
     assert np.isfinite(history.losses).all()
 
     run = Run(tmp_path / "run", {"kind": "test"})
-    done = guide.Progress.done
 
-    def stop(self, steps):
-        done(self, steps)
-        if steps == 2:
+    def stop(self, *args):
+        if run.checkpoint.exists():
             raise KeyboardInterrupt
+        return choose(self, *args)
 
     save = guide.Recipe
     monkeypatch.setattr(guide, "Recipe", lambda **fields: save(**fields, save_every=2))
-    monkeypatch.setattr(guide.Progress, "done", stop)
+    monkeypatch.setattr(guide.TrainingSet, "choose", stop)
     with pytest.raises(KeyboardInterrupt):
         train(data, run=run, **options)
-    monkeypatch.setattr(guide.Progress, "done", done)
+    monkeypatch.setattr(guide.TrainingSet, "choose", spy)
+    asked.clear()
     resumed, again = train(data, run=run, resume=True, **options)
+    assert asked == [guide.at_step(step, 4, shares) for step in (2, 3)]
     assert again.losses == history.losses
     for name, array in whole.state_dict().items():
         np.testing.assert_array_equal(resumed.state_dict()[name], array)

@@ -115,7 +115,7 @@ def train(
         return fit(
             model,
             recipe,
-            lambda rng: data.batch(recipe.batch_size, rng),
+            lambda step, rng: data.batch(recipe.batch_size, rng),
             loss_of,
             run=run,
             resume=resume,

@@ -107,7 +107,7 @@ def train(
         history = fit(
             model,
             recipe,
-            lambda rng: data.batch(recipe.batch_size, rng),
+            lambda step, rng: data.batch(recipe.batch_size, rng),
             loss_of,
             run=run,
             resume=resume,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyvlm import checkpoint, images, model_files
+from tinyvlm import images, model_files
 from tinyvlm.blocks.gemma import GemmaConfig
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
@@ -36,6 +36,7 @@ TOWER = ViTConfig(image_size=museum.SEVERAL_OBJECTS.size)
 TOWER_STEPS = 400
 TOWER_LENGTH = 16  # T, tokens a sentence of the first stage
 STEPS = 2300
+TOWER_LR = 0.3  # of the second stage's rate: the tower knows something already
 QUESTIONS = 5  # a picture and step, and one caption or detection
 
 # From which share of the steps on, how many pictures have one, two and three objects.
@@ -114,19 +115,6 @@ def at_step(step: int, steps: int, shares: Shares) -> tuple[float, ...]:
     return [share for start, share in shares if step >= start * steps][-1]
 
 
-class Progress:
-    """Which step a run is at: a batch gets harder on the way, and a resumed run goes on there."""
-
-    def __init__(self, run: Run | None, resume: bool) -> None:
-        self.step = 0
-        if run is not None and resume:
-            _, about = checkpoint.load(run.checkpoint)
-            self.step = int(about.get("step", 0))
-
-    def done(self, steps: int) -> None:
-        self.step = steps
-
-
 def build_tower(seed: int) -> CLIP:
     """The CLIP of the first stage, untrained."""
     words = guide_texts.tokenizer()
@@ -181,7 +169,13 @@ def train(
         rows = np.arange(len(batch.pictures))
         return in_shards(partial(losses, model, batch), rows, threads).mean()
 
-    recipe = Recipe(steps=steps, batch_size=batch_size, warmup=100, seed=data.seed)
+    recipe = Recipe(
+        steps=steps,
+        batch_size=batch_size,
+        warmup=100,
+        lr_scale={"vision.": TOWER_LR},
+        seed=data.seed,
+    )
     title = "the guide"
     return model, run_stage(model, recipe, data.batch, SHARES, loss_of, threads, run, resume, title)
 
@@ -213,10 +207,9 @@ def run_stage(
     title: str,
 ) -> History:
     """fit with batches that get harder on the way."""
-    progress = Progress(run, resume)
 
-    def batch_of(rng: np.random.Generator) -> Any:
-        return draw(recipe.batch_size, at_step(progress.step, recipe.steps, shares), rng)
+    def batch_of(step: int, rng: np.random.Generator) -> Any:
+        return draw(recipe.batch_size, at_step(step, recipe.steps, shares), rng)
 
     with blas_threads(1):
         return fit(
@@ -227,7 +220,6 @@ def run_stage(
             run=run,
             resume=resume,
             threads=threads,
-            after_step=progress.done,
             title=title,
         )
 
