@@ -15,7 +15,7 @@ import pytest
 from tinyvlm import files
 from tinyvlm import page as museum_page
 from tinyvlm.errors import InputError
-from tinyvlm.page import fragments, training
+from tinyvlm.page import fragments, light, training
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=https://example.org/x>"
 VOID = {"meta", "link", "img", "path"}
@@ -155,7 +155,7 @@ def test_a_word_map_begins_with_the_word_that_has_the_sharpest_peak():
     heats = np.full((3, 4, 6), 0.1)
     heats[1, 3, 0] = 0.9
     heats[2] += 5.0  # high everywhere is no peak
-    reader = Reader(fragments.word_map(fragments.WordMap(picture(), ["a", "red", "star"], heats)))
+    reader = Reader(light.word_map(light.WordMap(picture(), ["a", "red", "star"], heats)))
     assert [b["aria-pressed"] for b in reader.all("button")] == ["false", "true", "false"]
     lit = ["lit" in image["class"] for image in reader.all("img") if "heat" in image["class"]]
     assert lit == [False, True, False]
@@ -174,14 +174,14 @@ def test_a_word_map_begins_with_the_word_that_has_the_sharpest_peak():
 def test_the_place_of_the_peak_is_named(row, col, place):
     heat = np.full((9, 9), -0.25)
     heat[row, col] = 0.5
-    assert fragments.says("w", heat) == f"“w” is brightest {place}; similarity −0.25 to 0.50"
+    assert light.says("w", heat) == f"“w” is brightest {place}; similarity −0.25 to 0.50"
 
 
 def test_a_word_map_needs_one_heat_for_each_word():
     with pytest.raises(ValueError, match="got 2 words"):
-        fragments.WordMap(picture(), ["a", "b"], np.zeros((3, 8, 8)))
+        light.WordMap(picture(), ["a", "b"], np.zeros((3, 8, 8)))
     with pytest.raises(ValueError, match="at least one"):
-        fragments.WordMap(picture(), [], np.zeros((0, 8, 8)))
+        light.WordMap(picture(), [], np.zeros((0, 8, 8)))
 
 
 @pytest.mark.parametrize(

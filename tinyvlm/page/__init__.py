@@ -7,7 +7,8 @@ A room is anything with `anchor`, `title` and `html()`; so a new section is one 
 """
 
 from tinyvlm.page.document import Room, page, write
-from tinyvlm.page.fragments import Exhibit, Hit, Search, WordMap
+from tinyvlm.page.fragments import Exhibit, Hit, Search
+from tinyvlm.page.light import WordMap
 from tinyvlm.page.rooms import Entrance, Gallery, Result, SearchRoom, WayOut, WordRoom
 from tinyvlm.page.training import Training, TrainingRoom
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from tinyvlm import show
-from tinyvlm.page import fragments
-from tinyvlm.page.fragments import Exhibit, Search, WordMap, escape, share
+from tinyvlm.page import fragments, light
+from tinyvlm.page.fragments import Exhibit, Search, escape, share
+from tinyvlm.page.light import WordMap
 from tinyvlm.page.training import Training
 
 
@@ -121,7 +122,7 @@ class WordRoom:
 
     def html(self) -> str:
         rows, cols = self.word_maps[0].heats[0].shape
-        hung = "".join(f"<li>{fragments.word_map(item)}</li>" for item in self.word_maps)
+        hung = "".join(f"<li>{light.word_map(item)}</li>" for item in self.word_maps)
         return f"""<div class="walltext">
 <p>The model cuts a picture into {rows} × {cols} patches. Touch a word, or move to it with the mouse
 or the Tab key: light falls on the patches most similar to it, and a line runs round the brighter
