@@ -165,7 +165,7 @@ def test_accumulated_gradients_are_those_of_the_bigger_batch():
         loss_of = squared_error(model)
         recipe = Recipe(steps=1, accumulate=parts, clip=1e9)
         loss, norm = train.train_step(
-            model, optimizer, recipe, 0, lambda _, pieces=pieces: next(pieces), loss_of
+            model, optimizer, recipe, 0, lambda *_, pieces=pieces: next(pieces), loss_of
         )
         results.append((loss, norm, model.state_dict()))
     (loss, norm, weights), (loss3, norm3, weights3) = results
