@@ -120,6 +120,20 @@ def by_hand(model, x, visible):
     return model(Tensor(x), Written(visible)).data
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_first_token_that_is_given(side):
+    """What follows is what follows it, and it is scored as if it had been chosen."""
+    x, present = prefixes(side)
+    free = greedy(x, present)
+    assert_same(greedy(x, present, first=free.ids[:, 0]), free)
+    other = np.array([3, 1, 4, 1])
+    said = greedy(x, present, first=other)
+    np.testing.assert_array_equal(said.ids[:, 0], other)
+    assert (said.scores[:, 0] < free.scores[:, 0]).all()
+    assert not np.array_equal(said.ids[:, 1:], free.ids[:, 1:])
+    assert_same(said, greedy(x, present, first=other, use_cache=False))
+
+
 # Where it ends
 
 

@@ -9,7 +9,7 @@ from tinyvlm.errors import InputError
 from tinyvlm.generate import Sampling
 from tinyvlm.models.paligemma import PaliGemma, PaliGemmaConfig
 from tinyvlm.nn.attention import watch_attention
-from tinyvlm.respond import attention_of_words, respond
+from tinyvlm.respond import attention_of_words, different_answers, respond
 from tinyvlm.text import WordTokenizer
 
 WORDS = WordTokenizer.from_texts(["caption en", "answer en what color is the star", "detect red"])
@@ -77,6 +77,29 @@ def test_a_question_of_no_words_and_of_many(words):
 def test_prompts_that_do_not_fit_the_pictures(pictures, prompts):
     with pytest.raises(InputError, match=f"{prompts} prompts for {pictures} pictures"):
         respond(guide(), WORDS, PICTURES[:pictures], ["caption en"] * prompts)
+
+
+def test_answers_that_begin_differently():
+    """The first is what respond says; the others begin with what was less probable, and go on."""
+    model = talkative_guide()
+    (said,) = respond(model, WORDS, PICTURES[:1], [PROMPTS[1]], max_tokens=3)
+    answers = different_answers(model, WORDS, PICTURES[0], PROMPTS[1], 4, max_tokens=3)
+    assert answers[0].text == said.text
+    assert answers[0].probability == pytest.approx(said.probability, abs=1e-5)
+    assert len({answer.ids[:1] for answer in answers}) == 4  # one may be none
+    begin = [answer.tokens[0][1] for answer in answers if answer.ids]
+    assert begin == sorted(begin, reverse=True)
+    assert max(len(answer.ids) for answer in answers) > 1
+    assert all(answer.unknown == ("big",) for answer in answers)
+
+
+def test_an_answer_that_is_cut_says_so():
+    model = talkative_guide()
+    (long,) = respond(model, WORDS, PICTURES[:1], PROMPTS[:1], max_tokens=4)
+    assert not long.finished
+    model.language.norm.weight.data[:] = -1  # every logit 0: the first token, padding, is chosen
+    answers = different_answers(model, WORDS, PICTURES[0], "caption en", 3, max_tokens=1)
+    assert [(a.text, a.finished) for a in answers] == [("", False), ("", False), ("", True)]
 
 
 def talkative_guide(**vision):

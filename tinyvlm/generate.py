@@ -64,13 +64,15 @@ def generate(
     sampling: Sampling | None = None,
     rng: np.random.Generator | None = None,
     use_cache: bool = True,
+    first: Array | None = None,
 ) -> Generated:
     """Write on after `prefix` (B, S, D) until every row has said eos_id, at most max_tokens.
 
     present (B, S) bool is False for padding, which may be on either side. sampling None is greedy:
     the same text every time; else rng draws one number a row and step. A score is the model's own
     probability of the token, before temperature, top_k and top_p. use_cache=False reads everything
-    again at every step: the same tokens, slower, to compare with.
+    again at every step: the same tokens, slower, to compare with. first (B,): tokens to begin with,
+    in place of chosen ones; each is scored like any other.
     Raises InputError for max_tokens below 1, a row with nothing to read, or sampling without rng.
     """
     if max_tokens < 1:
@@ -88,7 +90,7 @@ def generate(
     going = np.ones(B, bool)  # (B,)
     logits = reader.read_prefix()  # (B, V)
     for t in range(max_tokens):
-        token = choose(logits, sampling, rng)  # (B,)
+        token = first if t == 0 and first is not None else choose(logits, sampling, rng)  # (B,)
         p = F.softmax(Tensor(logits)).numpy()  # (B, V)
         ids[going, t] = token[going]
         scores[going, t] = p[going, token[going]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyvlm import images
 from tinyvlm.errors import InputError
-from tinyvlm.generate import Sampling, generate
+from tinyvlm.generate import Generated, Reader, Sampling, generate
 from tinyvlm.models.paligemma import PaliGemma
 from tinyvlm.nn.attention import watch_attention
 from tinyvlm.tensor import Tensor, no_grad
@@ -26,6 +26,7 @@ class Answer:
     ids: tuple[int, ...]  # of the text
     tokens: tuple[tuple[str, float], ...]  # each of them as text, and its probability
     unknown: tuple[str, ...]  # the words of the prompt that the model has never met
+    finished: bool  # False where max_tokens came before its end
 
 
 def respond(
@@ -60,28 +61,58 @@ def respond(
         sampling=sampling,
         rng=rng,
     )
-    return [
-        answer_of(tokenizer, prompt, row, scores, float(probability))
-        for prompt, row, scores, probability in zip(
-            prompts, said.ids, said.scores, said.probability, strict=True
+    return answers_of(tokenizer, prompts, said)
+
+
+def answers_of(tokenizer: Tokenizer, prompts: Sequence[str], said: Generated) -> list[Answer]:
+    """What was generated for each prompt, without its end and its padding."""
+    answers = []
+    for i, prompt in enumerate(prompts):
+        spoken = ~np.isin(said.ids[i], (tokenizer.eos_id, tokenizer.pad_id))  # (T,)
+        ids = tuple(said.ids[i][spoken].tolist())
+        words = [tokenizer.decode([id]) for id in ids]
+        answers.append(
+            Answer(
+                text=tokenizer.decode(ids),
+                probability=float(said.probability[i]),
+                ids=ids,
+                tokens=tuple(zip(words, said.scores[i][spoken].tolist(), strict=True)),
+                unknown=tuple(tokenizer.unknown(prompt)),
+                finished=bool(said.finished[i]),
+            )
         )
-    ]
+    return answers
 
 
-def answer_of(
-    tokenizer: Tokenizer, prompt: str, row: np.ndarray, scores: np.ndarray, probability: float
-) -> Answer:
-    """One row of what was generated, ids and scores (T,), without its end and its padding."""
-    spoken = ~np.isin(row, (tokenizer.eos_id, tokenizer.pad_id))  # (T,)
-    ids = tuple(row[spoken].tolist())
-    words = [tokenizer.decode([i]) for i in ids]
-    return Answer(
-        text=tokenizer.decode(ids),
-        probability=probability,
-        ids=ids,
-        tokens=tuple(zip(words, scores[spoken].tolist(), strict=True)),
-        unknown=tuple(tokenizer.unknown(prompt)),
+@no_grad()
+def different_answers(
+    model: PaliGemma,
+    tokenizer: Tokenizer,
+    picture: np.ndarray,
+    prompt: str,
+    count: int = 3,
+    *,
+    max_tokens: int = 32,
+) -> list[Answer]:
+    """`count` answers about a picture (Y, X, 3) uint8 that begin with different tokens.
+
+    They begin with the most probable first tokens and go on greedily, so the first one is what
+    `respond` says. As a whole another one can be more probable, when it goes on more surely.
+    """
+    ids = np.array([encode_prompt(tokenizer, prompt)] * count)  # (count, T)
+    z = model.encode_image(Tensor(images.to_model(picture[None])))  # (1, N, D)
+    x, present = model.embed(z, ids)
+    logits = Reader(model.language, x, present).read_prefix()  # (count, V), equal rows
+    said = generate(
+        model.language,
+        x,
+        present,
+        eos_id=tokenizer.eos_id,
+        pad_id=tokenizer.pad_id,
+        max_tokens=max_tokens,
+        first=np.argsort(-logits[0], kind="stable")[:count],
     )
+    return answers_of(tokenizer, [prompt] * count, said)
 
 
 def attention_of_words(
