@@ -194,9 +194,40 @@ def test_no_relation_is_asked_of_one_object():
     assert museum.ask(museum.Museum()[0], np.random.default_rng(0), "relation") is None
 
 
-def test_unknown_type():
-    with pytest.raises(InputError, match="question type 'why'"):
-        museum.ask(museum.Museum()[0], np.random.default_rng(0), "why")
+FORMS = {
+    "color": "what color",
+    "shape": "what shape",
+    "size": r"is the \w+ \w+ small or big",
+    "how many": "how many objects$",
+    "count by attribute": rf"how many {NOUN}",
+    "exist": "is there",
+    "relation 4-way": "where is .* relative to",
+    "relation object": f"what is {WORD}",
+    "relation yes/no": rf"is the \w+ \w+ {WORD}",
+    "more": "are there more",
+    "bigger": ".* bigger than",
+    "position": r"where is the \w+ \w+$",
+}
+
+
+def test_each_form_is_asked_as_it_is_called():
+    """Catches two forms exchanged, and one that is never drawn."""
+    assert [*FORMS] == [*museum.QUESTION_FORMS]
+    for scene in museum.Museum(SEVERAL).scenes(100):
+        for form, pattern in FORMS.items():
+            question = museum.ask_form(scene, np.random.default_rng(3), form)
+            if question is not None:
+                assert re.match(pattern, question.text), (form, question.text)
+                assert question.form == form
+                assert solve(scene, question.text) == question.answer
+    drawn = Counter(question.form for _, question in asked("train", 600))
+    assert set(drawn) == set(FORMS)
+
+
+@pytest.mark.parametrize(("ask", "kind"), [(museum.ask, "type"), (museum.ask_form, "form")])
+def test_unknown_type(ask, kind):
+    with pytest.raises(InputError, match=f"question {kind} 'why' is unknown; choose one of color"):
+        ask(museum.Museum()[0], np.random.default_rng(0), "why")
 
 
 def group(question):
@@ -248,7 +279,7 @@ def fit_naive_bayes(items):
 
 def test_balance_and_blind_guessers():
     """Majority at most 55 %; text only and picture only at most 5 points above it."""
-    train, held_out = asked("train", 3000), asked("test_iid", 1500, seed=1)
+    train, held_out = asked("train", 3000), asked("test_iid", 5000, seed=1)
     picture = lambda scene, _: tuple(sorted(each.pair for each in scene.objects))  # noqa: E731
     number = lambda scene, _: len(scene.objects)  # noqa: E731
     guessers = {

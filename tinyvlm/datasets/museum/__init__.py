@@ -48,7 +48,14 @@ from tinyvlm.datasets.museum.scene import (
     digest,
     relation,
 )
-from tinyvlm.datasets.museum.vqa import QUESTION_TYPES, Question, ask, questions
+from tinyvlm.datasets.museum.vqa import (
+    QUESTION_FORMS,
+    QUESTION_TYPES,
+    Question,
+    ask,
+    ask_form,
+    questions,
+)
 from tinyvlm.datasets.museum.words import WORDS
 from tinyvlm.text import with_article
 
@@ -57,6 +64,7 @@ __all__ = [
     "ONE_OBJECT",
     "PAIRS",
     "PALETTE",
+    "QUESTION_FORMS",
     "QUESTION_TYPES",
     "SEEN",
     "SEEN_EACH",
@@ -80,6 +88,7 @@ __all__ = [
     "Scene",
     "Turn",
     "ask",
+    "ask_form",
     "boxes",
     "caption",
     "captions",

@@ -1,4 +1,4 @@
-"""Questions about a museum picture: eight types, balanced, and each with one answer only.
+"""Questions about a museum picture: eight types in twelve forms, each with one answer only.
 
     color      what color is the circle              red
     shape      what shape is the red object          circle
@@ -12,8 +12,9 @@
                is the red circle bigger than the blue square         no
     position   where is the red circle               top left
 
-Balanced for pictures of one to three objects (SEVERAL_OBJECTS). On ONE_OBJECT pictures the types
-"relation" and "is bigger" can't be asked, and most objects stand in the middle.
+"count", "relation" and "compare" have several forms: QUESTION_FORMS names all. Balanced for
+pictures of one to three objects (SEVERAL_OBJECTS). On ONE_OBJECT pictures the types "relation" and
+"is bigger" can't be asked, and most objects stand in the middle.
 
 Outside test_comp a withheld pair is never named, neither in a question nor in an answer. Every
 question comes with the answers of ten pseudo-annotators, as VQA v2 has them: eight give the answer,
@@ -56,6 +57,7 @@ class Question:
     """A question, its answer, and what ten people would say."""
 
     type: str  # one of QUESTION_TYPES
+    form: str  # one of QUESTION_FORMS
     answer_type: str  # "yes/no", "number" or "other", as in VQA v2
     text: str
     answer: str
@@ -75,12 +77,23 @@ def ask(scene: Scene, rng: np.random.Generator, type: str) -> Question | None:
     """A question of this type, or None when the scene allows none without ambiguity."""
     if type not in _FORMS:
         raise InputError(f"question type {type!r} is unknown; choose one of {', '.join(_FORMS)}")
-    forms = _FORMS[type]
+    forms = tuple(_FORMS[type])
     for k in rng.permutation(len(forms)):
-        draft = forms[k](scene, rng)
-        if draft is not None:
-            return _finish(type, draft, rng)
+        question = ask_form(scene, rng, forms[k])
+        if question is not None:
+            return question
     return None
+
+
+def ask_form(scene: Scene, rng: np.random.Generator, form: str) -> Question | None:
+    """A question of this form, or None when the scene allows none without ambiguity."""
+    if form not in QUESTION_FORMS:
+        raise InputError(
+            f"question form {form!r} is unknown; choose one of {', '.join(QUESTION_FORMS)}"
+        )
+    type = next(type for type, forms in _FORMS.items() if form in forms)
+    draft = _FORMS[type][form](scene, rng)
+    return None if draft is None else _finish(type, form, draft, rng)
 
 
 def questions(scene: Scene, rng: np.random.Generator) -> list[Question]:
@@ -89,7 +102,7 @@ def questions(scene: Scene, rng: np.random.Generator) -> list[Question]:
     return [question for question in asked if question is not None]
 
 
-def _finish(type: str, draft: _Draft, rng: np.random.Generator) -> Question:
+def _finish(type: str, form: str, draft: _Draft, rng: np.random.Generator) -> Question:
     wrong = [answer for answer in draft.wrong if answer != draft.answer]
     others = (SYNONYMS.get(draft.answer, draft.answer), _pick(wrong, rng))
     answer_type = "other"
@@ -97,7 +110,8 @@ def _finish(type: str, draft: _Draft, rng: np.random.Generator) -> Question:
         answer_type = "yes/no"
     elif draft.answer in NUMBERS:
         answer_type = "number"
-    return Question(type, answer_type, draft.text, draft.answer, (draft.answer,) * 8 + others)
+    annotators = (draft.answer,) * 8 + others
+    return Question(type, form, answer_type, draft.text, draft.answer, annotators)
 
 
 def _color(scene: Scene, rng: np.random.Generator) -> _Draft | None:
@@ -127,15 +141,16 @@ def _size(scene: Scene, rng: np.random.Generator) -> _Draft | None:
     return _Draft(f"is {_the(_pick(by_size[size], rng))} small or big", size, SIZES)
 
 
-def _count(scene: Scene, rng: np.random.Generator) -> _Draft | None:
-    if rng.random() < 1 / 3:
-        text, number = "how many objects", len(scene.objects)
-    else:  # first the number, so that zero is not the usual answer; then what there is that often
-        counts = _counts(scene)
-        number = _pick(sorted({count for _, count in counts}), rng)
-        noun = _pick([noun for noun, count in counts if count == number], rng)
-        text = f"how many {noun}"
-    return _Draft(text, NUMBERS[number], NUMBERS)
+def _how_many(scene: Scene, rng: np.random.Generator) -> _Draft | None:
+    return _Draft("how many objects", NUMBERS[len(scene.objects)], NUMBERS)
+
+
+def _count_by_attribute(scene: Scene, rng: np.random.Generator) -> _Draft | None:
+    """First the number, so that zero is not the usual answer; then what there is that often."""
+    counts = _counts(scene)
+    number = _pick(sorted({count for _, count in counts}), rng)
+    noun = _pick([noun for noun, count in counts if count == number], rng)
+    return _Draft(f"how many {noun}", NUMBERS[number], NUMBERS)
 
 
 def _exist(scene: Scene, rng: np.random.Generator) -> _Draft | None:
@@ -228,17 +243,22 @@ def _position(scene: Scene, rng: np.random.Generator) -> _Draft | None:
 
 
 _Form = Callable[[Scene, np.random.Generator], _Draft | None]
-_FORMS: dict[str, tuple[_Form, ...]] = {
-    "color": (_color,),
-    "shape": (_shape,),
-    "size": (_size,),
-    "count": (_count,),
-    "exist": (_exist,),
-    "relation": (_where_relative, _what_is, _is_related),
-    "compare": (_more, _bigger),
-    "position": (_position,),
+_FORMS: dict[str, dict[str, _Form]] = {
+    "color": {"color": _color},
+    "shape": {"shape": _shape},
+    "size": {"size": _size},
+    "count": {"how many": _how_many, "count by attribute": _count_by_attribute},
+    "exist": {"exist": _exist},
+    "relation": {
+        "relation 4-way": _where_relative,
+        "relation object": _what_is,
+        "relation yes/no": _is_related,
+    },
+    "compare": {"more": _more, "bigger": _bigger},
+    "position": {"position": _position},
 }
 QUESTION_TYPES = tuple(_FORMS)
+QUESTION_FORMS = tuple(form for forms in _FORMS.values() for form in forms)
 
 
 def _the(thing: Object) -> str:
