@@ -11,6 +11,7 @@ from tinyvlm.text import WordTokenizer
 from tinyvlm.text.locations import (
     Detection,
     decode_detections,
+    decode_scored,
     encode_detections,
     from_xywh,
     location_words,
@@ -79,6 +80,28 @@ def test_one_bin_more_than_pixels_is_exact_to_the_pixel():
 )
 def test_what_a_model_may_say(text, labels):
     assert [d.label for d in decode_detections(text, 49)] == labels
+
+
+def test_scores():
+    """The mean of four places times the product of the label's words; not its neighbour's."""
+    first = [("<loc0001>", 0.9), ("<loc0002>", 0.8), ("<loc0030>", 0.7), ("<loc0040>", 0.6)]
+    second = [("<loc0003>", 1.0), ("<loc0004>", 0.5), ("<loc0005>", 1.0), ("<loc0006>", 0.5)]
+    tokens = [("so", 0.1), *first, ("red", 0.5), ("star", 0.4), *second, ("", 0.2)]
+    (one, high), (other, low) = decode_scored(tokens, 49)
+    assert (one.label, other.label) == ("red star", "")
+    assert high == pytest.approx(0.75 * 0.5 * 0.4)
+    assert low == pytest.approx(0.75)
+    assert decode_scored([*first[:3], ("star", 1.0)], 49) == []
+    assert decode_scored([], 49) == []
+
+
+@given(detections, st.data())
+def test_scored_objects_are_the_objects(found, data):
+    text = encode_detections(found, 49).replace("<", " <")
+    p = data.draw(st.lists(st.floats(0, 1), min_size=30, max_size=30))
+    scored = decode_scored(list(zip(text.split(), p, strict=False)), 49)
+    assert [detection for detection, _ in scored] == decode_detections(text, 49)
+    assert all(0 <= score <= 1 for _, score in scored)
 
 
 def test_corners_in_the_wrong_order_are_put_in_order():

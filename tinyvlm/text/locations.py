@@ -15,7 +15,7 @@ width, height.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,14 +66,37 @@ def decode_detections(text: str, bins: int = BINS) -> list[Detection]:
 
     A model may say anything: corners in the wrong order are put in order.
     """
+    return [detection for detection, _ in _objects(text, bins)]
+
+
+def decode_scored(
+    tokens: Sequence[tuple[str, float]], bins: int = BINS
+) -> list[tuple[Detection, float]]:
+    """As decode_detections, for tokens and their probabilities: each object with its score, 0 to 1.
+
+    The mean probability of its four location words, times that of its label (all of whose words
+    must be right). A location word is one token, as PaliGemma has it.
+    """
+    text, starts = "", []
+    for token, _ in tokens:
+        starts.append(len(text))
+        text += f"{token} "
+    p = np.array([probability for _, probability in tokens])  # (T,)
     found = []
+    for detection, match in _objects(text, bins):
+        places = np.searchsorted(starts, [match.start(i) for i in (1, 2, 3, 4)], "right") - 1
+        label = slice(*np.searchsorted(starts, match.span(5)))
+        found.append((detection, float(p[places].mean() * p[label].prod())))
+    return found
+
+
+def _objects(text: str, bins: int) -> Iterator[tuple[Detection, re.Match[str]]]:
     for match in _OBJECT.finditer(text):
         places = [int(digits) for digits in match.groups()[:4]]
         if max(places) < bins:
             ya, xa, yb, xb = (place / (bins - 1) for place in places)
             box = (min(ya, yb), min(xa, xb), max(ya, yb), max(xa, xb))
-            found.append(Detection(match[5].strip(), box))
-    return found
+            yield Detection(match[5].strip(), box), match
 
 
 def from_xywh(
