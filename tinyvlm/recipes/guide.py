@@ -101,8 +101,10 @@ class TrainingSet:
         chosen = self.choose(size, shares, rng)
         scenes = [self.scenes[i] for i in chosen]
         short = [text for s in scenes for text in guide_texts.questions(s, QUESTIONS, rng)]
-        forms = (guide_texts.caption, guide_texts.detection)
-        long = [forms[rng.integers(2)](scene, rng) for scene in scenes]
+        long = [
+            guide_texts.caption(scene) if rng.random() < 0.5 else guide_texts.detection(scene, rng)
+            for scene in scenes
+        ]
         return Batch(self.pictures[chosen], self.rows(short), self.rows(long))
 
     def rows(self, texts: Iterable[guide_texts.Text]) -> Rows:
