@@ -1,5 +1,6 @@
 """What people look at: raw arrays in, Pillow images and SVG strings out; nothing opens a window."""
 
+from tinyvlm.show.boxes import with_boxes
 from tinyvlm.show.charts import curve
 from tinyvlm.show.pictures import (
     colours,
@@ -22,4 +23,5 @@ __all__ = [
     "overlay",
     "to_png_bytes",
     "veil",
+    "with_boxes",
 ]
