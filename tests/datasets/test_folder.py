@@ -311,6 +311,15 @@ def test_links_in_a_caption_folder(captioned):
         CaptionFolder(root)
 
 
+def test_a_link_laid_after_opening(animals):
+    folder = ClassFolder(animals)
+    (animals / "Cat" / "a.PNG").unlink()
+    link(animals / "Cat" / "a.PNG", picture(animals.parent / "secret.png"))
+    with pytest.raises(InputError, match=r"a\.PNG' leaves .*; copy the file into it") as error:
+        _ = folder[0].image
+    one_line(error)
+
+
 def test_links_in_a_class_folder(animals, tmp_path):
     link(animals / "Cat" / "b.png", animals / "golden_retriever" / "2.png")
     link(animals / "Cat" / "c.png", "a.PNG")

@@ -6,14 +6,99 @@ InputError.
 
 import os
 import re
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
+from typing import NamedTuple
 
 from tinyvlm.errors import InputError
 
+DIGITS = re.compile(r"([0-9]+)")
 
-def quote(path: str | os.PathLike) -> str:
-    """The path in quotes and on one line."""
-    return repr(os.fspath(path))
+
+class Confined:
+    """A folder, and names of files that have to stay in it.
+
+    Names are checked when a data set is opened and paths again when a picture is read, since a
+    link may be laid in between. Each folder inside is listed once, so that 100,000 names cost no
+    100,000 questions to the disk.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._real_root = os.path.realpath(root)
+        self._links: dict[str, set[str] | None] = {}  # of a folder inside; None: it leads out
+
+    def name(self, file_name: str, where: str) -> str:
+        """The name with "/" between folders, "./" left out; InputError if it leaves the folder.
+
+        `where` begins the message: the row or item that has the name.
+        """
+        portable = file_name.replace("\\", "/")  # written on Windows, read anywhere
+        parts = [part for part in portable.split("/") if part not in ("", ".")]
+        if not parts or "\0" in file_name:
+            raise InputError(f"{where}: file_name {file_name!r} names no file; correct the row")
+        absolute = portable.startswith("/") or portable[1:2] == ":"  # C:\, and C: alone
+        if absolute or ".." in parts or not self._stays("/".join(parts[:-1]), parts[-1]):
+            raise InputError(
+                f"{where}: file_name {file_name!r} leaves the folder; "
+                f"use a path inside {quote(self.root)}"
+            )
+        return "/".join(parts)
+
+    def check(self, path: Path) -> None:
+        """Raise InputError for a path that, with every link followed, is not inside."""
+        if not self._is_inside(path):
+            raise InputError(f"{quote(path)} leaves {quote(self.root)}; copy the file into it")
+
+    def _stays(self, folder: str, name: str) -> bool:
+        if folder not in self._links:
+            path = self.root / folder
+            self._links[folder] = links_in(path) if self._is_inside(path) else None
+        links = self._links[folder]
+        if links is None:
+            return False
+        return name not in links or self._is_inside(self.root / folder / name)
+
+    def _is_inside(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self._real_root)
+
+
+class Entry(NamedTuple):
+    name: str
+    is_folder: bool
+
+
+def visible(folder: Path, root: Path) -> list[Entry]:
+    """What is in a folder, without hidden files, in natural order; links may not leave `root`."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_symlink(), entry) for entry in entries]
+    except OSError as error:
+        message = f"{quote(folder)} can't be listed ({error.strerror}); check its permissions"
+        raise InputError(message) from error
+    inside = []
+    for name, is_link, entry in found:
+        if name.startswith("."):
+            continue
+        path = folder / name if is_link else None
+        if path is not None and not is_inside(root, path):
+            raise InputError(f"{quote(path)} is a link that leaves {quote(root)}; copy the file")
+        # Trap: entry.is_dir() raises for a link that leads back to itself.
+        inside.append(Entry(name, entry.is_dir() if path is None else os.path.isdir(path)))
+    return sorted(inside, key=lambda entry: natural(entry.name))
+
+
+def links_in(folder: Path) -> set[str]:
+    """Names of the links in a folder; none where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_symlink()}
+    except (OSError, ValueError):
+        return set()
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Whether a path, with every link followed, stays in the folder."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def check_folder(root: str | os.PathLike) -> Path:
@@ -28,43 +113,11 @@ def check_folder(root: str | os.PathLike) -> Path:
 
 def natural(name: str) -> tuple:
     """Sort key: 2 before 10, capitals beside small letters; the name itself decides a tie."""
-    parts = re.split(r"([0-9]+)", name.casefold())  # text, digits, text, digits, ...
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+    parts: list = DIGITS.split(name.casefold())  # text, digits, text, digits, ...
+    parts[1::2] = map(int, parts[1::2])
+    return parts, name
 
 
-def visible(folder: Path, root: Path) -> list[Path]:
-    """What is in a folder, without hidden files, in natural order; links may not leave `root`."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_symlink()) for entry in entries]
-    except OSError as error:
-        message = f"{quote(folder)} can't be listed ({error.strerror}); check its permissions"
-        raise InputError(message) from error
-    paths = []
-    for name, is_link in sorted(found, key=lambda item: natural(item[0])):
-        if name.startswith("."):
-            continue
-        path = folder / name
-        if is_link and not is_inside(root, path):
-            raise InputError(f"{quote(path)} is a link that leaves {quote(root)}; copy the file")
-        paths.append(path)
-    return paths
-
-
-def is_inside(root: Path, path: Path) -> bool:
-    """Whether a path, with every link followed, stays in the folder."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
-
-
-def confined_path(root: Path, file_name: str, where: str) -> Path:
-    """ROOT/file_name, or InputError if it is no relative path that stays in the folder."""
-    if not file_name or "\0" in file_name:
-        raise InputError(f"{where}: file_name {file_name!r} names no file; correct the row")
-    portable = file_name.replace("\\", "/")  # written on Windows, read anywhere
-    path = root / portable
-    outside = portable.startswith("/") or PureWindowsPath(portable).drive
-    if outside or ".." in portable.split("/") or not is_inside(root, path):
-        raise InputError(
-            f"{where}: file_name {file_name!r} leaves the folder; use a path inside {quote(root)}"
-        )
-    return path
+def quote(path: str | os.PathLike) -> str:
+    """The path in quotes and on one line."""
+    return repr(os.fspath(path))

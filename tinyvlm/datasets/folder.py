@@ -10,7 +10,6 @@ paths and links that lead out of it raise InputError. Pictures are decoded when 
 """
 
 import copy
-import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -20,17 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyvlm import images
-from tinyvlm.datasets.confined import (
-    check_folder,
-    confined_path,
-    is_inside,
-    natural,
-    quote,
-    visible,
-)
+from tinyvlm.datasets.confined import check_folder, is_inside, natural, quote, visible
 from tinyvlm.datasets.picture_set import PictureSet
 from tinyvlm.datasets.picture_set import load_pictures as load_pictures
-from tinyvlm.datasets.text_files import lines
+from tinyvlm.datasets.text_files import lines, table
 from tinyvlm.errors import InputError
 
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -52,36 +44,40 @@ class ClassFolder(PictureSet):
         super().__init__(root, size)
         found = self._find()
         self.classes = list(classes) if classes is not None else list(found)
+        names: list[str] = []
         labels: list[int] = []
         for words, pictures in found.items():
             if words not in self.classes:
                 known = ", ".join(self.classes)
                 raise InputError(f"{quote(self.root)}: class {words!r} is none of {known}")
-            self.paths += pictures
+            names += pictures
             labels += [self.classes.index(words)] * len(pictures)
-        if not self.paths:
+        if not names:
             raise _neither(self.root)
+        self.names = names
         self.labels = np.array(labels, np.int64)  # (len,)
 
-    def _find(self) -> dict[str, list[Path]]:
-        """Pictures of each class; a folder without pictures is no class."""
-        found: dict[str, list[Path]] = {}
+    def _find(self) -> dict[str, list[str]]:
+        """Names of each class's pictures; a folder without pictures is no class."""
+        found: dict[str, list[str]] = {}
         for folder in visible(self.root, self.root):
-            if not os.path.isdir(folder):
+            if not folder.is_folder:
                 continue
+            path = self.root / folder.name
             pictures = []
-            for path in visible(folder, self.root):
-                if os.path.isdir(path):
-                    self.skipped.append((path, "a folder inside a class is not read"))
-                elif _is_picture(path):
-                    pictures.append(path)
+            for entry in visible(path, self.root):
+                if entry.is_folder:
+                    reason = "a folder inside a class is not read"
+                    self.skipped.append((path / entry.name, reason))
+                elif _is_picture(entry.name):
+                    pictures.append(f"{folder.name}/{entry.name}")
             words = class_words(folder.name)
             if words in found:
-                raise InputError(f"{quote(folder)} is {words!r} a second time; rename the folder")
+                raise InputError(f"{quote(path)} is {words!r} a second time; rename the folder")
             if pictures:
                 found[words] = pictures
             else:
-                self.skipped.append((folder, "no pictures in it"))
+                self.skipped.append((path, "no pictures in it"))
         return found
 
     def only(self, classes: Sequence[str]) -> "ClassFolder":
@@ -91,11 +87,17 @@ class ClassFolder(PictureSet):
             raise InputError(f"{quote(self.root)} has no class {unknown[0]!r}")
         chosen = copy.copy(self)
         chosen.classes = list(classes)
-        names = [self.classes[label] for label in self.labels]
-        kept = [i for i, name in enumerate(names) if name in classes]
-        chosen.paths = [self.paths[i] for i in kept]
-        chosen.labels = np.array([chosen.classes.index(names[i]) for i in kept], np.int64)
+        labels = self._labels_among(chosen.classes)
+        chosen.names = [self.names[i] for i in np.flatnonzero(labels >= 0).tolist()]
+        chosen.labels = labels[labels >= 0]
         return chosen
+
+    def among(self, classes: Sequence[str]) -> "ClassFolder":
+        """The same pictures, their classes numbered as in a longer list that has all of them."""
+        other = copy.copy(self)
+        other.classes = list(classes)
+        other.labels = self._labels_among(other.classes)
+        return other
 
     def renamed(self, classes: Sequence[str]) -> "ClassFolder":
         """The same pictures under other class names, one for each, in their order."""
@@ -104,6 +106,11 @@ class ClassFolder(PictureSet):
         other = copy.copy(self)
         other.classes = list(classes)
         return other
+
+    def _labels_among(self, classes: list[str]) -> np.ndarray:
+        """(len,) int64: the number of each picture's class in another list, or -1."""
+        new = [classes.index(name) if name in classes else -1 for name in self.classes]
+        return np.array(new, np.int64)[self.labels]
 
     def _facts(self, index: int) -> dict:
         return {"label": int(self.labels[index])}
@@ -123,20 +130,20 @@ class CaptionFolder(PictureSet):
         if metadata is None:
             raise InputError(f"{quote(self.root)} has no metadata.csv and no metadata.jsonl")
         self.empty_captions = 0
-        captions: dict[Path, list[str]] = {}
+        captions: dict[str, list[str]] = {}
         rows = _csv_rows if metadata.suffix == ".csv" else _jsonl_rows
         for where, file_name, text in rows(metadata):
-            of_picture = captions.setdefault(confined_path(self.root, file_name, where), [])
+            of_picture = captions.setdefault(self.confined.name(file_name, where), [])
             if text.strip():
                 of_picture.append(text.strip())
             else:
                 self.empty_captions += 1
-        for path, of_picture in captions.items():
+        for name, of_picture in captions.items():
             if not of_picture:
-                self.skipped.append((path, "no caption"))
-        self.paths = [path for path in captions if captions[path]]
-        self.captions = [captions[path] for path in self.paths]
-        if not self.paths:
+                self.skipped.append((self.root / name, "no caption"))
+        self.names = [name for name in captions if captions[name]]
+        self.captions = [captions[name] for name in self.names]
+        if not self.names:
             raise InputError(f"{quote(metadata)} has no row with a file_name and a text; add some")
 
     def _facts(self, index: int) -> dict:
@@ -157,13 +164,12 @@ def open_folder(root: str | os.PathLike, size: int | None = None) -> Splits:
     """
     root = check_folder(root)
     if _find_metadata(root) is None:
-        halves = [path for path in visible(root, root) if path.name in ("train", "test")]
+        halves = [root / name for name, _ in visible(root, root) if name in ("train", "test")]
         if len(halves) == 2 and all(_holds_data(half) for half in halves):
             test, train = (_open_one(half, size) for half in halves)
             if isinstance(train, ClassFolder) and isinstance(test, ClassFolder):
                 classes = sorted({*train.classes, *test.classes}, key=natural)
-                train = ClassFolder(train.root, size, classes)
-                test = ClassFolder(test.root, size, classes)
+                train, test = train.among(classes), test.among(classes)
             return Splits(train, test)
     return Splits(_open_one(root, size), None)
 
@@ -184,12 +190,13 @@ def _holds_data(root: Path) -> bool:
     if not os.path.isdir(root):
         return False
     inside = visible(root, root)
-    has_classes = any(map(os.path.isdir, inside)) and not any(map(_is_picture, inside))
+    has_pictures = any(_is_picture(entry.name) for entry in inside)
+    has_classes = any(entry.is_folder for entry in inside) and not has_pictures
     return has_classes or _find_metadata(root) is not None
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in images.EXTENSIONS
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in images.EXTENSIONS
 
 
 def _neither(root: Path) -> InputError:
@@ -210,27 +217,22 @@ def _find_metadata(root: Path) -> Path | None:
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, str, str]]:
     """(where, file_name, text) of each row; rows of empty cells only are passed over."""
-    reader = csv.reader(lines(path), strict=True)
     columns: list[str] = []
-    try:
-        for row in reader:
-            where = f"{quote(path)}, line {reader.line_num}"
-            if not any(cell.strip() for cell in row):
-                continue
-            if not columns:
-                columns = [name.strip() for name in row]
-                _check_columns(columns, where)
-                continue
-            if len(row) != len(columns):
-                raise InputError(
-                    f"{where}: {len(row)} fields under {len(columns)} columns; "
-                    "put a text that has commas in double quotes"
-                )
-            cells = dict(zip(columns, row, strict=True))
-            yield where, cells["file_name"].strip(), cells["text"]
-    except csv.Error as error:
-        where = f"{quote(path)}, line {reader.line_num}"
-        raise InputError(f"{where}: {error}; check the quotes") from error
+    for line, row in table(path):
+        where = f"{quote(path)}, {line}"
+        if isinstance(row, InputError):
+            raise row
+        if not columns:
+            columns = [name.strip() for name in row]
+            _check_columns(columns, where)
+            continue
+        if len(row) != len(columns):
+            raise InputError(
+                f"{where}: {len(row)} fields under {len(columns)} columns; "
+                "put a text that has commas in double quotes"
+            )
+        cells = dict(zip(columns, row, strict=True))
+        yield where, cells["file_name"].strip(), cells["text"]
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[str, str, str]]:
@@ -241,7 +243,8 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[str, str, str]]:
             continue
         try:
             row = json.loads(line)
-            json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            if "\\u" in line:
+                json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError) as error:
             raise InputError(f"{where}: not valid JSON; write one object a line") from error
         if not isinstance(row, dict):
