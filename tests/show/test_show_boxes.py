@@ -47,7 +47,7 @@ def test_a_line_runs_along_the_edge_of_its_box():
 def test_a_picture_that_is_made_smaller():
     image = drawn([[1200, 0, 1200, 600]], picture=plain(1200, 2400), size=240)
     _, left, bottom, right = where(image, COLOURS[0])
-    assert (left, bottom, right) == (MARGIN + 120 - 2, MARGIN + 60 + 2, MARGIN + 240 + 2)
+    assert (left, bottom, right) == (MARGIN + 120 - 1, MARGIN + 60 + 1, MARGIN + 240 + 1)
 
 
 def test_without_boxes_there_is_the_picture():
