@@ -9,13 +9,28 @@ import numpy as np
 import pytest
 
 from tinyvlm import cli
-from tinyvlm.cli import arguments, bench, demo, doctor, main, prove, train, zero_shot
+from tinyvlm.cli import (
+    arguments,
+    ask,
+    bench,
+    caption,
+    demo,
+    detect,
+    doctor,
+    main,
+    prove,
+    train,
+    zero_shot,
+)
 from tinyvlm.errors import InputError
 
 COMMANDS = {
     "demo": demo,
-    "train": train,
+    "ask": ask,
+    "caption": caption,
+    "detect": detect,
     "zero-shot": zero_shot,
+    "train": train,
     "prove": prove,
     "bench": bench,
     "doctor": doctor,
@@ -71,6 +86,10 @@ def test_the_overview_names_every_command(capsys):
         ["paint"],
         ["zero-shot"],
         ["zero-shot", "a.png"],
+        ["ask", "a.png"],
+        ["caption"],
+        ["caption", "a.png", "--top-k", "0"],
+        ["detect", "a.png", "--temperature", "1"],
         ["train"],
         ["train", "flamingo"],
         ["train", "clip", "--steps", "0"],
