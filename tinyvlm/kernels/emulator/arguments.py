@@ -103,24 +103,32 @@ def check(args: Sequence, parameters: Sequence[Parameter], kernel: str) -> None:
             raise KernelMistake("argument", f"{kernel}, argument {i} of {len(args)}: {wrong}")
 
 
+def allocation(array: np.ndarray) -> int:
+    """The address of the array that this one is a view of, or its own."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.ctypes.data
+
+
 class GuardedCopies:
     """Copies of the arrays between guards; arrays that share memory share their copy too."""
 
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
-        spans = sorted((a.ctypes.data, a.ctypes.data + a.nbytes) for a in arrays)
         merged: list[list[int]] = []
-        for start, end in spans:
+        for array in sorted(arrays, key=lambda a: a.ctypes.data):
+            start, end = array.ctypes.data, array.ctypes.data + array.nbytes
             if merged and start < merged[-1][1]:
                 merged[-1][1] = max(end, merged[-1][1])
             else:
-                merged.append([start, end])
-        self.spans = [(start, end, self.copy(start, end)) for start, end in merged]
+                merged.append([start, end, start - allocation(array)])
+        self.spans = [(start, end, self.copy(start, end, past)) for start, end, past in merged]
 
-    def copy(self, start: int, end: int) -> tuple[int, np.ndarray]:
-        """The copy begins as far past a multiple of 256 as the original does."""
+    def copy(self, start: int, end: int, past: int) -> tuple[int, np.ndarray]:
+        """As on a GPU, where memory is handed out at multiples of 256 bytes: a view that begins
+        `past` bytes into its array begins as far past such a multiple."""
         buffer = np.full(end - start + 2 * GUARD + 512, 0xFF, np.uint8)
         base = buffer.ctypes.data + GUARD
-        address = base + (start - base) % 256
+        address = base + (past - base) % 256
         ctypes.memmove(address, start, end - start)
         return address, buffer
 

@@ -39,7 +39,8 @@ def run(folder: Path) -> dict:
     options = {key: task[key] for key in ("check", "thread_order", "seconds")}
     try:
         kernel = EmulatedModule(source, task["options"], **options).get_function(task["name"])
-        kernel(task["grid"], task["block"], args, task["shared_mem"])
+        run = kernel.profile if task["profile"] else kernel
+        rows = run(task["grid"], task["block"], args, task["shared_mem"])
     except KernelMistake as mistake:
         places = [asdict(p) if p else None for p in (mistake.place, mistake.other)]
         kind, detail = mistake.kind, mistake.detail
@@ -51,7 +52,7 @@ def run(folder: Path) -> dict:
     for value, position in zip(args, task["args"], strict=True):
         if "array" in position:
             np.save(folder / f"{position['array']}.npy", value, allow_pickle=False)
-    return {"status": "done"}
+    return {"status": "done", "rows": [asdict(row) for row in rows or []]}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from tinyvlm.kernels.emulator.mistakes import CompileError
 from tinyvlm.kernels.emulator.source import Source
 
 RUNTIME = Path(__file__).parent / "runtime"
-RUNTIME_FILES = ("scheduler.cpp", "memory.cpp", "watchdog.cpp")
+RUNTIME_FILES = ("scheduler.cpp", "memory.cpp", "profile.cpp", "watchdog.cpp")
 CACHE_VARIABLE = "TINYVLM_KERNEL_CACHE"
 
 # -gdwarf-4: in version 5 g++ calls the first file "<stdin>", whatever #line says.
@@ -29,13 +29,15 @@ COMMON = ["-std=c++17", "-g1", "-gdwarf-4", "-fPIC", "-w", "-fdiagnostics-color=
 # is one fma, as nvcc makes it.
 KERNEL_FLAGS = ["-march=native", "-ffp-contract=fast", "-fno-strict-aliasing", "-fno-gnu-unique"]
 # A tail call or a vectorised loop would hide the line an access belongs to, and a float4 that g++
-# takes apart (sra) would hide that its 16 bytes are not aligned.
+# takes apart (sra) would hide that its 16 bytes are not aligned. A load that is moved to where its
+# value is used (sink) may come to stand in an if, and then fewer lanes of a warp are seen to read.
 CHECK_FLAGS = [
     "-O1",
     "-fsanitize=thread",
     "--param=tsan-instrument-func-entry-exit=0",
     "-fno-optimize-sibling-calls",
     "-fno-tree-sra",
+    "-fno-tree-sink",
     "-fno-tree-vectorize",
     "-fno-tree-slp-vectorize",
 ]

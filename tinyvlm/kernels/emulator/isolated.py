@@ -15,6 +15,7 @@ import numpy as np
 
 from tinyvlm.errors import InputError
 from tinyvlm.kernels.emulator.mistakes import CompileError, KernelMistake, Place
+from tinyvlm.kernels.emulator.profile import ProfileRow
 
 START_SECONDS = 60.0  # for Python and the compiler, on top of the kernel's own time
 
@@ -31,11 +32,13 @@ def run_isolated(
     check: bool = True,
     thread_order: int = 0,
     seconds: float = 10.0,
-) -> None:
+    profile: bool = False,
+) -> list[ProfileRow]:
     """EmulatedModule(source, ...).get_function(name)(grid, block, args), in a child process.
 
-    Arrays are changed in place when the kernel ends well, and only then. Raises what the launch
-    raises, and KernelMistake("crash") or ("timeout") where the child had to be given up.
+    Arrays are changed in place when the kernel ends well, and only then. With profile, which needs
+    check, the rows of Kernel.profile are returned; else none. Raises what the launch raises, and
+    KernelMistake("crash") or ("timeout") where the child had to be given up.
     """
     with tempfile.TemporaryDirectory(prefix="tinyvlm_kernel_") as temporary:
         folder = Path(temporary)
@@ -52,6 +55,7 @@ def run_isolated(
             "check": check,
             "thread_order": thread_order,
             "seconds": seconds,
+            "profile": profile,
             "args": positions,
         }
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
@@ -59,6 +63,7 @@ def run_isolated(
         answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         raise_answer(answer)
         take_back(folder, args, positions)
+        return [ProfileRow(**row) for row in answer["rows"]]
 
 
 def save_arguments(folder: Path, args: Sequence) -> list[dict]:

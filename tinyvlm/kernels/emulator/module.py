@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,63 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from tinyvlm.errors import InputError
-from tinyvlm.kernels.emulator import arguments, compiler
+from tinyvlm.kernels.emulator import arguments, compiler, lines
+from tinyvlm.kernels.emulator.interface import Counted, Launch, Region, Report, Site
 from tinyvlm.kernels.emulator.mistakes import KernelMistake, Place
+from tinyvlm.kernels.emulator.profile import ProfileRow, summed
 from tinyvlm.kernels.emulator.source import prepare
 
 MAX_THREADS = 1024
 MAX_DYNAMIC_SHARED = 227 << 10
 ONE_LAUNCH = threading.Lock()  # the runtime keeps its state in one place
-
-
-class Site(ctypes.Structure):
-    """struct Site of runtime/interface.h."""
-
-    _fields_ = [
-        ("thread", ctypes.c_uint * 3),
-        ("block", ctypes.c_uint * 3),
-        ("pc", ctypes.c_uint64),
-    ]
-
-
-class Report(ctypes.Structure):
-    """struct Report of runtime/interface.h."""
-
-    _fields_ = [
-        ("kind", ctypes.c_char * 32),
-        ("detail", ctypes.c_char * 256),
-        ("here", Site),
-        ("other", Site),
-        ("has_other", ctypes.c_int),
-    ]
-
-
-class Region(ctypes.Structure):
-    """struct Region of runtime/interface.h."""
-
-    _fields_ = [
-        ("start", ctypes.c_void_p),
-        ("bytes", ctypes.c_uint64),
-        ("argument", ctypes.c_int),
-        ("granule", ctypes.c_int),
-    ]
-
-
-class Launch(ctypes.Structure):
-    """struct Launch of runtime/interface.h."""
-
-    _fields_ = [
-        ("entry", ctypes.c_void_p),
-        ("arguments", ctypes.POINTER(ctypes.c_void_p)),
-        ("grid", ctypes.c_uint * 3),
-        ("block", ctypes.c_uint * 3),
-        ("dynamic_shared", ctypes.c_uint),
-        ("check", ctypes.c_int),
-        ("order", ctypes.c_uint),
-        ("seconds", ctypes.c_double),
-        ("region_count", ctypes.c_int),
-        ("regions", ctypes.POINTER(Region)),
-    ]
 
 
 class EmulatedModule:
@@ -116,16 +67,14 @@ class EmulatedModule:
         """Where a site is: the innermost line that stands in one of the kernel's files, or None."""
         if not site.pc:
             return None
-        # A return address is one past the call, which may be the next line already.
-        address = hex(site.pc - 1)
-        command = ["addr2line", "-i", "-e", str(self.path), address]
-        output = subprocess.run(command, capture_output=True, text=True).stdout
-        for frame in output.splitlines():
-            name, _, number = frame.partition(" (discriminator")[0].rpartition(":")
-            if Path(name).name in self.source.files and number.isdigit():
-                thread, block = tuple(site.thread), tuple(site.block)
-                return Place(Path(name).name, int(number), thread, block)
-        return None
+        found = lines.locate(self.path, self.source.files, [site.pc])[0]
+        return Place(*found, tuple(site.thread), tuple(site.block)) if found else None
+
+    def counted(self) -> list[Counted]:
+        """What the launch that has just ended counted, copied out of the runtime."""
+        rows = ctypes.POINTER(Counted)()
+        count = self.library.emulator_profile(ctypes.byref(rows))
+        return [Counted.from_buffer_copy(rows[i]) for i in range(count)]
 
 
 class Kernel:
@@ -144,6 +93,30 @@ class Kernel:
     ) -> None:
         """Run on NumPy arrays, in place. Raises KernelMistake; the arrays are then unchanged in
         check mode, and half written without it."""
+        self.run(grid, block, args, shared_mem)
+
+    def profile(
+        self, grid: Sequence[int], block: Sequence[int], args: Sequence, shared_mem: int = 0
+    ) -> list[ProfileRow]:
+        """Run as a call does, and tell what each line asked of memory. Needs check=True."""
+        if not self.module.check:
+            raise ValueError("a profile watches every access: EmulatedModule(..., check=True)")
+        counted = self.run(grid, block, args, shared_mem, counting=True)
+        module = self.module
+        places = lines.locate(module.path, module.source.files, [one.pc for one in counted])
+        names = module.source.parameters[self.name]
+        if len(names) != len(self.parameters):  # a macro wrote them
+            names = [f"argument {i}" for i in range(1, len(self.parameters) + 1)]
+        return summed(counted, places, names)
+
+    def run(
+        self,
+        grid: Sequence[int],
+        block: Sequence[int],
+        args: Sequence,
+        shared_mem: int,
+        counting: bool = False,
+    ) -> list[Counted]:
         grid, block = self.checked_shape(grid, block, shared_mem)
         self.check_arguments(args)
         arrays = [a for a in args if isinstance(a, np.ndarray)]
@@ -160,10 +133,11 @@ class Kernel:
                 raw = np.asarray(value).tobytes()
                 keep.append(ctypes.create_string_buffer(raw, len(raw)))
             pointers.append(ctypes.addressof(keep[-1]))
-        self.launch(grid, block, shared_mem, pointers, merged(regions))
+        counted = self.launch(grid, block, shared_mem, pointers, merged(regions), counting)
         if copies:
             pairs = zip(args, self.parameters, strict=True)
             copies.write_back([a for a, p in pairs if p.way == "array"])
+        return counted
 
     def checked_shape(
         self, grid: Sequence[int], block: Sequence[int], shared_mem: int
@@ -196,8 +170,14 @@ class Kernel:
             raise KernelMistake(mistake.kind, mistake.detail, self.definition()) from None
 
     def launch(
-        self, grid: tuple, block: tuple, shared_mem: int, pointers: list[int], regions: list[Region]
-    ) -> None:
+        self,
+        grid: tuple,
+        block: tuple,
+        shared_mem: int,
+        pointers: list[int],
+        regions: list[Region],
+        counting: bool,
+    ) -> list[Counted]:
         module, report = self.module, Report()
         asked = Launch(
             ctypes.cast(self.entry, ctypes.c_void_p).value,
@@ -206,6 +186,7 @@ class Kernel:
             block,
             shared_mem,
             module.check,
+            counting,
             module.thread_order,
             module.seconds,
             len(regions),
@@ -213,12 +194,14 @@ class Kernel:
         )
         with ONE_LAUNCH:
             module.library.emulator_launch(ctypes.byref(asked), ctypes.byref(report))
+            counted = module.counted() if counting else []
         if report.kind:
             other = module.place(report.other) if report.has_other else None
             # A timeout may have come inside the runtime; then the last access tells the line.
             place = module.place(report.here) or module.place(report.other)
             place = place or self.definition(report.here)
             raise KernelMistake(report.kind.decode(), report.detail.decode(), place, other)
+        return counted
 
 
 def granule(array: np.ndarray) -> int:

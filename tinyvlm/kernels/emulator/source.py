@@ -29,6 +29,7 @@ class Source:
 
     text: str
     kernels: dict[str, int] = field(default_factory=dict)  # name -> line
+    parameters: dict[str, list[str]] = field(default_factory=dict)  # name -> its parameters' names
     files: list[str] = field(default_factory=list)
 
 
@@ -104,8 +105,20 @@ def prepare(code: str, name: str, folder: Path | None = None) -> Source:
     files: list[str] = []
     text = SHARED.sub(SharedArrays(), expand(code, name, folder, files))
     plain = without_comments(code)
-    kernels = {}
+    source = Source(text, files=files)
     for match in KERNEL.finditer(plain):
         if not TEMPLATE_BEFORE.search(plain, 0, match.start()):
-            kernels[match.group(1)] = plain.count("\n", 0, match.start()) + 1
-    return Source(text, kernels, files)
+            name = match.group(1)
+            source.kernels[name] = plain.count("\n", 0, match.start()) + 1
+            source.parameters[name] = parameter_names(plain, match.end())
+    return source
+
+
+def parameter_names(plain: str, start: int) -> list[str]:
+    """The names in a parameter list that begins at start, behind its bracket."""
+    depth, end = 1, start
+    while depth and end < len(plain):
+        depth += (plain[end] == "(") - (plain[end] == ")")
+        end += 1
+    parts = split_declarators(plain[start : end - 1])
+    return [found[-1] for part in parts if (found := re.findall(r"[A-Za-z_]\w*", part))]

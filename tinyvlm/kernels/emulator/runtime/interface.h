@@ -1,4 +1,5 @@
-// What a compiled kernel and the runtime below it know of each other: both sides include this file.
+// What a compiled kernel and the runtime below it know of each other. A kernel sees these names, so
+// there are few of them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,57 +16,18 @@ struct EmulatedThread {
     int warp, lane;
 };
 
-// Where something happened. pc is an offset into the shared library; Python turns it into a line.
-struct Site {
-    unsigned thread[3];
-    unsigned block[3];
-    uint64_t pc;
-};
-
-// A mistake in a kernel; only the first of a launch is kept.
-struct Report {
-    char kind[32];  // "race", "barrier", ...; empty: the launch ended well
-    char detail[256];
-    Site here;
-    Site other;  // the earlier access of a race, the other barrier; of a timeout, a second guess
-    int has_other;
-};
-
-// An array argument: the only global memory a checked kernel may touch.
-struct Region {
-    char *start;
-    uint64_t bytes;
-    int argument;  // counted from 1
-    int granule;   // bytes of one element, at most 4
-};
-
-struct Launch {
-    void (*entry)(void **);
-    void **arguments;
-    unsigned grid[3];
-    unsigned block[3];
-    unsigned dynamic_shared;
-    int check;
-    unsigned order;  // 0: thread 0 first, 1: the last thread first, more: a shuffle by this seed
-    double seconds;  // the watchdog's limit
-    int region_count;
-    Region *regions;
-};
-
-typedef void (*Resolve)(void **lane_data, unsigned mask);
+typedef void (*EmulatedResolve)(void **lane_data, unsigned mask);
 
 extern "C" {
 extern EmulatedThread *emulated_thread;
 extern uint3 emulated_block_size, emulated_grid_size;
-
-void emulator_launch(const Launch *launch, Report *report);
 
 // __syncthreads. Two barriers are the same one when they stand on the same line of a file: g++ may
 // copy the call, so its address says nothing.
 void emulator_barrier(const char *file, int line);
 
 // A warp collective: the last lane of the mask to come calls resolve(), which computes all results.
-void emulator_collective(unsigned mask, void *data, Resolve resolve);
+void emulator_collective(unsigned mask, void *data, EmulatedResolve resolve);
 
 // A __shared__ array of this block, filled with 0xff (a NaN) when the first thread asks for it.
 void *emulator_shared(int id, size_t bytes, int granule, const char *name);

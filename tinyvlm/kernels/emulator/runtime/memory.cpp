@@ -6,6 +6,9 @@
 // memory that nobody wrote, and must not meet an access of another thread with no barrier between.
 #include "state.h"
 
+static void profile_access(const char *address, int bytes, int what, int array, const void *pc);
+[[noreturn]] static void time_out(const void *pc);  // watchdog.cpp
+
 // One access as the race detector remembers it.
 struct Access {
     uint32_t block;  // 0: there was none
@@ -41,6 +44,7 @@ struct Place {
     Cell *cells = nullptr;
     int granule = 1;
     bool shared = false;
+    int array = 0;  // the shared array's id, or the argument's number
 };
 
 static bool find_shared(const char *address, int bytes, Place *place) {
@@ -50,7 +54,7 @@ static bool find_shared(const char *address, int bytes, Place *place) {
         if (array.block != block_number || address < start) continue;
         if (address + bytes > start + array.bytes) continue;
         if (shared_cells.size() < shared_cell_top) shared_cells.resize(shared_cell_top);
-        *place = {start, shared_cells.data() + array.first_cell, array.granule, true};
+        *place = {start, shared_cells.data() + array.first_cell, array.granule, true, id};
         return true;
     }
     return false;
@@ -60,7 +64,7 @@ static bool find_region(const char *address, int bytes, Place *place) {
     for (int i = 0; i < launch->region_count; i++) {
         const Region &region = launch->regions[i];
         if (address < region.start || address + bytes > region.start + region.bytes) continue;
-        *place = {region.start, region_cells[i].data(), region.granule, false};
+        *place = {region.start, region_cells[i].data(), region.granule, false, region.argument};
         return true;
     }
     return false;
@@ -157,17 +161,18 @@ static bool is_private(const char *address, int bytes) {
     return address >= stack && address + bytes <= stack + STACK_BYTES;
 }
 
-static void check_access(const void *where, int bytes, bool write, bool atomic, bool aligned,
+static void check_memory(const char *address, int bytes, bool write, bool atomic, bool aligned,
                          const void *pc) {
-    const char *address = static_cast<const char *>(where);
-    if (!current) return;  // no kernel runs: signature.h's own code
-    current->pc = pc;
-    if (is_private(address, bytes)) return;
     Place place;
     if (!find_shared(address, bytes, &place) && !find_region(address, bytes, &place))
         fail_at("out of bounds", write ? "write" : "read", address, bytes, pc);
     if (aligned && reinterpret_cast<uintptr_t>(address) % bytes)
         fail_at("misaligned", write ? "write" : "read", address, bytes, pc);
+    if (launch->profile) {
+        int what = atomic ? GLOBAL_ATOMIC : write ? GLOBAL_STORE : GLOBAL_LOAD;
+        if (place.shared) what += SHARED_LOAD;
+        profile_access(address, bytes, what, place.array, pc);
+    }
     size_t first = address - place.start, last = first + bytes - 1;
     for (size_t i = first / place.granule; i <= last / place.granule; i++) {
         size_t start = i * place.granule, from = start > first ? start : first;
@@ -177,6 +182,18 @@ static void check_access(const void *where, int bytes, bool write, bool atomic, 
                       warp_step[current->warp], pc};
         check_cell(place.cells[i], now, write, place, place.start + from, bytes);
     }
+}
+
+static void check_access(const void *where, int bytes, bool write, bool atomic, bool aligned,
+                         const void *pc) {
+    const char *address = static_cast<const char *>(where);
+    if (!current) return;  // no kernel runs: signature.h's own code
+    current->pc = pc;
+    if (is_private(address, bytes)) return;
+    in_hook = true;
+    check_memory(address, bytes, write, atomic, aligned, pc);
+    in_hook = false;
+    if (time_is_up) time_out(pc);
 }
 
 extern "C" void emulator_atomic(void *address, int bytes, const void *pc) {

@@ -68,7 +68,7 @@ static unsigned existing_lanes(int warp, unsigned mask) {
     return lanes >= 32 ? mask : mask & ((1u << lanes) - 1);
 }
 
-static bool all_lanes_wait(unsigned mask, Resolve resolve, void **data) {
+static bool all_lanes_wait(unsigned mask, EmulatedResolve resolve, void **data) {
     Thread *warp = threads + 32 * current->warp;
     for (int lane = 0; lane < 32; lane++) {
         if (!(mask >> lane & 1)) continue;
@@ -80,7 +80,7 @@ static bool all_lanes_wait(unsigned mask, Resolve resolve, void **data) {
     return true;
 }
 
-extern "C" void emulator_collective(unsigned mask, void *data, Resolve resolve) {
+extern "C" void emulator_collective(unsigned mask, void *data, EmulatedResolve resolve) {
     Thread *me = current;
     me->mask = mask;
     me->data = data;
@@ -238,6 +238,8 @@ static void allocate_once() {
 }
 
 static void forget_accesses();  // memory.cpp
+static void forget_profile();   // profile.cpp
+static void settle_all();
 static void start_watchdog();   // watchdog.cpp
 static void stop_watchdog();
 
@@ -251,13 +253,14 @@ static void run_grid() {
     for (uint64_t i = 0; i < blocks && !stopped; i++) {
         unsigned rank = launch->order == 1 ? blocks - 1 - i : i;
         run_block({rank % X, rank / X % Y, rank / (X * Y)}, order, random);
+        if (launch->profile) settle_all();
     }
 }
 
 extern "C" void emulator_launch(const Launch *asked, Report *answer) {
     launch = asked;
     report = answer;
-    stopped = false;
+    stopped = in_hook = time_is_up = false;
     emulated_grid_size = {asked->grid[0], asked->grid[1], asked->grid[2]};
     emulated_block_size = {asked->block[0], asked->block[1], asked->block[2]};
     thread_count = asked->block[0] * asked->block[1] * asked->block[2];
@@ -271,6 +274,7 @@ extern "C" void emulator_launch(const Launch *asked, Report *answer) {
     shared_count = 0;
     number_threads();
     if (asked->check) forget_accesses();
+    if (asked->profile) forget_profile();
     start_watchdog();
     run_grid();
     stop_watchdog();

@@ -2,6 +2,7 @@
 #pragma once
 #include "fiber.h"
 #include "interface.h"
+#include "launch.h"
 
 enum State { READY, AT_BARRIER, IN_COLLECTIVE, RETURNED };
 
@@ -13,7 +14,7 @@ struct Thread : EmulatedThread {
     int line;
     unsigned mask;  // of the collective
     void *data;
-    Resolve resolve;
+    EmulatedResolve resolve;
 };
 
 constexpr int MAX_THREADS = 1024;
@@ -37,6 +38,8 @@ static Fiber scheduler;
 static const Launch *launch;
 static Report *report;
 static volatile bool stopped;  // a mistake was found, or the time is over
+// Between these the watchdog does not bite, or it would leave a half-changed history behind.
+static volatile bool in_hook, time_is_up;
 
 static char *stacks, *shared_memory;
 static SharedArray shared_arrays[MAX_SHARED_ARRAYS];

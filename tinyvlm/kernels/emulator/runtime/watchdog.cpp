@@ -4,6 +4,14 @@
 // interrupted. The signal comes to the Python thread that launched; its handler changes the place
 // where the program goes on, from the loop to watchdog_bites(), on the same fiber. Elsewhere there
 // is no watchdog, and a kernel that may not end belongs into a child process.
+#include "state.h"
+
+[[noreturn]] static void time_out(const void *pc) {
+    note("timeout", *current, pc, "still running after %.1f s", launch->seconds);
+    report->other = site_of(*current, current->pc);  // should it have been in the runtime just now
+    abandon();
+}
+
 #if defined(__linux__) && defined(EMULATOR_OWN_SWITCH)
 #include <csignal>
 #include <ctime>
@@ -20,9 +28,7 @@ static int watchdog_signal() {
 }
 
 static void watchdog_bites() {
-    note("timeout", *current, interrupted_at, "still running after %.1f s", launch->seconds);
-    report->other = site_of(*current, current->pc);  // should it have been in the runtime just now
-    abandon();
+    time_out(interrupted_at);
 }
 
 static bool inside(const char *pc, const void *start, const void *end) {
@@ -39,6 +45,10 @@ static void on_timer(int, siginfo_t *, void *raw) {
     if (stopped || !inside(pc, __ehdr_start, _end)) return;
     if (!inside(stack, stacks, shared_memory)) return;
     if (inside(pc, reinterpret_cast<void *>(emulator_switch), emulator_switch_end)) return;
+    if (in_hook) {  // it asks for the time at its end
+        time_is_up = true;
+        return;
+    }
     interrupted_at = pc + 1;  // other places are return addresses, one past their call
     registers[REG_RSP] = ((registers[REG_RSP] - 128) & ~greg_t(15)) - 8;  // past the red zone
     registers[REG_RIP] = reinterpret_cast<greg_t>(watchdog_bites);
