@@ -6,57 +6,37 @@ of that (contrast, names for pictures, size) is tested here.
 
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from importlib import resources
 
 import numpy as np
 import pytest
+from page_reader import Reader, picture
 
 from tinyvlm import files
 from tinyvlm import page as museum_page
 from tinyvlm.errors import InputError
-from tinyvlm.page import fragments, light, training
+from tinyvlm.page import fragments, training
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=https://example.org/x>"
-VOID = {"meta", "link", "img", "path"}
 
 
-class Reader(HTMLParser):
-    """Every element with its attributes, all visible text, and whether all elements are closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.open, self.words = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"script", "style"} & set(self.open):
-            self.words.append(data)
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-
-def picture(seed=0, height=32, width=32):
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+def stop(seed, word, unseen=""):
+    """What a guide said about one picture: half of it right."""
+    heats = np.random.default_rng(seed).random((2, 6, 6))
+    return museum_page.GuideStop(
+        museum_page.WordMap(picture(seed), ["a", word], heats, [0.97, 0.4], "attention"),
+        bool(seed),
+        f"a {word} star",
+        [
+            museum_page.Asked(f"is it {word}", "yes", "yes", 0.8),
+            museum_page.Asked(f"how {word}", word, f"very {word}", 0.3),
+        ],
+        [
+            museum_page.Pointed(f"{word} star", np.array([[4.0, 6, 10, 12]]), 0.9),
+            museum_page.Pointed(f"{word} cross", np.zeros((0, 4)), 0.0),
+        ],
+        unseen,
+    )
 
 
 def make(exhibits=6, searches=2, word_maps=2, word="red"):
@@ -83,6 +63,7 @@ def make(exhibits=6, searches=2, word_maps=2, word="red"):
         museum_page.SearchRoom([museum_page.Search(f"a {word} star", hits)] * searches, 300),
         museum_page.WordRoom(maps),
         museum_page.TrainingRoom(run),
+        museum_page.GuideRoom([stop(0, word), stop(1, word, f"{word} cross")], 4_321, f"a {word}"),
         museum_page.WayOut([(f"python -m {word}", word)], [(f"lessons/{word}", word)]),
     ]
     entrance = museum_page.Entrance(run, result, 48, f"a {word} thing", shown[1])
@@ -94,10 +75,10 @@ def test_the_page_is_well_formed_and_its_links_lead_somewhere():
     ids = [attributes["id"] for _, attributes in reader.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [attributes["href"] for attributes in reader.all("a")]
-    assert len(links) == 5
+    assert len(links) == 6
     assert {link.removeprefix("#") for link in links} <= set(ids)
     assert all(label["aria-labelledby"] in ids for label in reader.all("section"))
-    assert len(reader.all("h1")) == 1 and len(reader.all("h2")) == 5
+    assert len(reader.all("h1")) == 1 and len(reader.all("h2")) == 6
 
 
 def test_nothing_is_loaded_from_anywhere():
@@ -123,7 +104,7 @@ def test_every_text_from_outside_is_escaped():
 
 def test_every_picture_has_a_name_or_is_a_layer_of_light():
     images = Reader(make()).all("img")
-    assert len(images) == 1 + 6 + 12 + 2 * (1 + 3)
+    assert len(images) == 1 + 6 + 12 + 2 * (1 + 3) + 2 * (1 + 2 + 1)
     for image in images:
         assert image["alt"] or image["class"].startswith("heat")
         assert image["src"].startswith("data:image/png;base64,")
@@ -140,6 +121,8 @@ def test_the_numbers_on_the_page_are_those_it_was_given():
     assert "300 steps in 60 seconds" in text
     assert "cuts a picture into 8 × 8 patches" in text
     assert "red held out 412 97 % 66 % 63 %" in text
+    assert "a PaliGemma of 4,321 numbers" in text
+    assert "Right are 1 of 2 captions, 2 of 4 answers and 2 of 4 boxes." in text
 
 
 def test_a_wrong_answer_is_called_wrong_and_gets_its_true_name():
@@ -149,39 +132,6 @@ def test_a_wrong_answer_is_called_wrong_and_gets_its_true_name():
     assert wrong.text == "a 60 % b 40 % wrong: it is b"
     marked = [attributes.get("class") for attributes in wrong.all("li")]
     assert marked == [None, "true"]
-
-
-def test_a_word_map_begins_with_the_word_that_has_the_sharpest_peak():
-    heats = np.full((3, 4, 6), 0.1)
-    heats[1, 3, 0] = 0.9
-    heats[2] += 5.0  # high everywhere is no peak
-    reader = Reader(light.word_map(light.WordMap(picture(), ["a", "red", "star"], heats)))
-    assert [b["aria-pressed"] for b in reader.all("button")] == ["false", "true", "false"]
-    lit = ["lit" in image["class"] for image in reader.all("img") if "heat" in image["class"]]
-    assert lit == [False, True, False]
-    assert "“red” is brightest at the bottom left; similarity 0.10 to 0.90" in reader.text
-
-
-@pytest.mark.parametrize(
-    ("row", "col", "place"),
-    [
-        (0, 0, "at the top left"),
-        (4, 4, "in the middle"),
-        (8, 4, "at the bottom"),
-        (3, 8, "at the right"),
-    ],
-)
-def test_the_place_of_the_peak_is_named(row, col, place):
-    heat = np.full((9, 9), -0.25)
-    heat[row, col] = 0.5
-    assert light.says("w", heat) == f"“w” is brightest {place}; similarity −0.25 to 0.50"
-
-
-def test_a_word_map_needs_one_heat_for_each_word():
-    with pytest.raises(ValueError, match="got 2 words"):
-        light.WordMap(picture(), ["a", "b"], np.zeros((3, 8, 8)))
-    with pytest.raises(ValueError, match="at least one"):
-        light.WordMap(picture(), [], np.zeros((0, 8, 8)))
 
 
 @pytest.mark.parametrize(

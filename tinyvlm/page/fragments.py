@@ -82,23 +82,30 @@ def framed(picture: np.ndarray, alt: str, layers: str = "", target: int = 128) -
 
 def exhibit(item: Exhibit, most: int = 3, target: int = 128) -> str:
     """The picture in its frame and beside it the label: the best answers, and right or wrong."""
-    if item.is_right:
-        verdict = '<p class="verdict right">right</p>'
-    else:
-        verdict = f'<p class="verdict wrong">wrong: it is {escape(item.truth)}</p>'
-    bars = "".join(_answer(*answer, item.truth) for answer in item.answers[:most])
+    kinds = {True: '<li class="true">', False: "<li>"}
+    bars = "".join(
+        f"{kinds[name == item.truth]}{sure_of(name, p)}</li>" for name, p in item.answers[:most]
+    )
     return (
         f'<figure class="exhibit">{framed(item.picture, item.truth, target=target)}'
-        f'<figcaption class="label"><ol class="answers">{bars}</ol>{verdict}</figcaption></figure>'
+        f'<figcaption class="label"><ol class="answers">{bars}</ol>'
+        f"{verdict(item.is_right, f'it is {item.truth}')}</figcaption></figure>"
     )
 
 
-def _answer(name: str, probability: float, truth: str) -> str:
-    kind = ' class="true"' if name == truth else ""
+def sure_of(name: str, probability: float) -> str:
+    """A name, how sure the model is of it in percent, and the same as a bar."""
     return (
-        f"<li{kind}><span>{escape(name)}</span> <span>{sureness(probability)}</span>"
-        f'<i style="--p:{probability:.3f}"></i></li>'
+        f"<span>{escape(name)}</span> <span>{sureness(probability)}</span>"
+        f'<i style="--p:{probability:.3f}"></i>'
     )
+
+
+def verdict(is_right: bool, truth: str) -> str:
+    """Right, or wrong and what is so."""
+    if is_right:
+        return '<p class="verdict right">right</p>'
+    return f'<p class="verdict wrong">wrong: {escape(truth)}</p>'
 
 
 def search(item: Search) -> str:
