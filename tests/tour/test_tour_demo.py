@@ -13,7 +13,7 @@ from tinyvlm.cli import main
 from tinyvlm.datasets import museum
 from tinyvlm.errors import InputError
 from tinyvlm.recipes import clip_museum
-from tinyvlm.tour import clip
+from tinyvlm.tour import clip, guide
 from tinyvlm.train import Recipe
 
 FROZEN = museum.museum_eval_v1()
@@ -25,7 +25,7 @@ TWO_EACH = replace(
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch, unshipped):
     tiny = partial(ViTConfig, width=16, depth=1, heads=2, mlp_width=16)
     monkeypatch.setattr(clip_museum, "ViTConfig", tiny)
     monkeypatch.setattr(clip_museum, "Recipe", partial(Recipe, batch_size=8))
@@ -62,7 +62,8 @@ def test_the_whole_tour(small, tmp_path, capsys, monkeypatch):
     assert said.count("  a picture of ") == 5
     assert said.count("  search '") == len(clip.SEARCHES)
     assert said.rstrip().endswith(f"wrote {out}: open it in a browser")
-    assert os.listdir(tmp_path) == ["museum.html"]
+    assert sorted(os.listdir(tmp_path)) == ["museum.html", "weights"]
+    assert "The guide is left out: " in said
     page = out.read_text(encoding="utf-8")
     text = visible(page)
     for query in clip.SEARCHES:
@@ -72,6 +73,16 @@ def test_the_whole_tour(small, tmp_path, capsys, monkeypatch):
     assert "Seed 4." in text
     assert FROZEN.sha256[:12] in text
     assert not re.search(r"""(src|href)=["']?https?:""", page)
+
+
+def test_a_guide_has_a_room_before_the_way_out(small, shipped, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(guide, "PICTURES", 1)
+    out = tmp_path / "museum.html"
+    tour.run(1, 0, 1, out)
+    told = "right in all: .* captions, .* answers, .* boxes\nwrote "
+    assert re.search(told, capsys.readouterr().out)
+    rooms = re.findall(r'<section class="room ([a-z-]+)"', out.read_text())
+    assert rooms == ["gallery", "search", "words", "training", "guide", "way-out"]
 
 
 def test_the_same_seed_makes_the_same_page_but_for_the_clock(small, tmp_path):

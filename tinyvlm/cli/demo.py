@@ -1,4 +1,4 @@
-"""`demo`: a museum, a CLIP trained on it from random numbers, and a page of what it knows."""
+"""`demo`: a museum, a CLIP trained on it from random numbers, a guide, and a page of both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ STEPS = 450
 
 def add(commands: Any) -> None:
     parser = add_command(
-        commands, "demo", "train a small CLIP here and now, and write museum.html", EXAMPLES
+        commands,
+        "demo",
+        "train a CLIP here, ask the guide, and write museum.html",
+        EXAMPLES,
     )
     parser.add_argument("--steps", type=positive, default=STEPS, help=f"default: {STEPS}")
     parser.add_argument(

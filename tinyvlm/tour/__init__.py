@@ -1,4 +1,4 @@
-"""The demo's tour: a CLIP trained on the spot, and a page of what it knows (layer 8)."""
+"""The demo's tour: a CLIP trained on the spot, a guide trained before, and their page (layer 8)."""
 
 from tinyvlm.tour.demo import run
 

@@ -8,13 +8,17 @@ from tinyvlm import page
 from tinyvlm.datasets import museum
 from tinyvlm.errors import InputError
 from tinyvlm.parallel import default_threads
-from tinyvlm.tour import clip
+from tinyvlm.tour import clip, guide
 
 COMMANDS = [
     ("source .venv/bin/activate", "once, so that python is the one with tinyvlm"),
     (
         'python -m tinyvlm zero-shot my.png "red star" "blue circle"',
         "ask it about a picture of your own",
+    ),
+    (
+        'python -m tinyvlm ask shapes.png "how many objects?"',
+        "ask the guide about a picture of coloured shapes",
     ),
     ("python -m tinyvlm train clip --data my_photos", "train on folders of your own photographs"),
     ("python -m tinyvlm prove clip --seed 0", "measure it against its controls"),
@@ -36,6 +40,8 @@ def run(steps: int, seed: int, threads: int | None, out: Path) -> None:
         raise InputError(f"{out} can't be written; name a file in a folder that exists")
     frozen = museum.museum_eval_v1()
     entrance, rooms = clip.visit(frozen, steps, seed, threads or default_threads())
+    walk = guide.visit(seed)
+    rooms += [walk] if walk else []
     rooms.append(page.WayOut(COMMANDS, LESSONS))
     colophon = (
         f"Seed {seed}. Held-out pictures: {frozen.name}, SHA-256 {frozen.sha256[:12]}. "
