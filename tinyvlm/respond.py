@@ -129,8 +129,8 @@ def attention_of_words(
     the attention of the position that predicts the token, not of the one that reads it. Nothing is
     scaled: maps.sum(axis=(1, 2)) is the share of the attention that went to the picture, the rest
     went to the prompt and to earlier words.
-    The mean over all heads and blocks is shown. In the museum's guide the last block alone says
-    little: what it needs of the picture stands in the words by then, carried there by earlier ones.
+    The mean over all heads and blocks is taken. The last block alone says little: in the museum's
+    guide it lights the object that a word names no more than any other place of that size.
     """
     prefix = encode_prompt(tokenizer, prompt)
     T, row = len(ids), np.array([[*prefix, *ids][:-1]])  # who predicts a token stands before it
