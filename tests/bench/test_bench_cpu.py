@@ -176,7 +176,7 @@ def test_bad_arguments(tmp_path):
 
 def test_cases_are_chosen_by_name_in_the_lists_order():
     names = [case.name for case in cases.select(None)]
-    assert names == ["clip-step-16", "clip-step-64", "clip-step-128"]
+    assert names == ["clip-step-16", "clip-step-64", "clip-step-128", "generate-1", "generate-16"]
     assert [c.name for c in cases.select(["clip-step-64", "clip-step-16"])] == names[:2]
 
 

@@ -6,9 +6,16 @@ from collections.abc import Sequence
 
 from tinyvlm.bench.case import Case
 from tinyvlm.bench.clip_step import ClipStep
+from tinyvlm.bench.generate import Generate
 from tinyvlm.errors import InputError
 
-CASES: tuple[Case, ...] = (ClipStep(16), ClipStep(64), ClipStep(128))
+CASES: tuple[Case, ...] = (
+    ClipStep(16),
+    ClipStep(64),
+    ClipStep(128),
+    Generate(1),
+    Generate(16),
+)
 
 
 def select(names: Sequence[str] | None) -> list[Case]:
