@@ -27,22 +27,13 @@ class Confined:
         self._real_root = os.path.realpath(root)
         self._links: dict[str, set[str] | None] = {}  # of a folder inside; None: it leads out
 
-    def name(self, file_name: str, where: str) -> str:
-        """The name with "/" between folders, "./" left out; InputError if it leaves the folder.
-
-        `where` begins the message: the row or item that has the name.
-        """
-        portable = file_name.replace("\\", "/")  # written on Windows, read anywhere
-        parts = [part for part in portable.split("/") if part not in ("", ".")]
-        if not parts or "\0" in file_name:
-            raise InputError(f"{where}: file_name {file_name!r} names no file; correct the row")
-        absolute = portable.startswith("/") or portable[1:2] == ":"  # C:\, and C: alone
-        if absolute or ".." in parts or not self._stays("/".join(parts[:-1]), parts[-1]):
-            raise InputError(
-                f"{where}: file_name {file_name!r} leaves the folder; "
-                f"use a path inside {quote(self.root)}"
-            )
-        return "/".join(parts)
+    def name(self, file_name: str) -> str:
+        """The name as relative_name gives it; InputError if a link leads it out of the folder."""
+        name = relative_name(file_name)
+        folder, _, last = name.rpartition("/")
+        if not self._stays(folder, last):
+            raise _leaves(file_name)
+        return name
 
     def check(self, path: Path) -> None:
         """Raise InputError for a path that, with every link followed, is not inside."""
@@ -60,6 +51,21 @@ class Confined:
 
     def _is_inside(self, path: Path) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(self._real_root)
+
+
+def relative_name(file_name: str) -> str:
+    """A file's name with "/" between folders, "./" left out; InputError unless it is relative."""
+    portable = file_name.replace("\\", "/")  # written on Windows, read anywhere
+    parts = [part for part in portable.split("/") if part not in ("", ".")]
+    if not parts or "\0" in file_name:
+        raise InputError(f"file_name {file_name!r:.100} names no file; correct the row")
+    if portable.startswith("/") or portable[1:2] == ":" or ".." in parts:  # C:\, and C: alone
+        raise _leaves(file_name)
+    return "/".join(parts)
+
+
+def _leaves(file_name: str) -> InputError:
+    return InputError(f"file_name {file_name!r:.100} leaves the folder; use a path inside it")
 
 
 class Entry(NamedTuple):

@@ -133,7 +133,11 @@ class CaptionFolder(PictureSet):
         captions: dict[str, list[str]] = {}
         rows = _csv_rows if metadata.suffix == ".csv" else _jsonl_rows
         for where, file_name, text in rows(metadata):
-            of_picture = captions.setdefault(self.confined.name(file_name, where), [])
+            try:
+                name = self.confined.name(file_name)
+            except InputError as error:
+                raise InputError(f"{where}: {error}") from error
+            of_picture = captions.setdefault(name, [])
             if text.strip():
                 of_picture.append(text.strip())
             else:
