@@ -15,14 +15,25 @@ from tinyvlm.errors import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 2 with one line on stderr when the input was wrong."""
-    from tinyvlm.cli import ask, bench, caption, demo, detect, doctor, prove, train, zero_shot
+    from tinyvlm.cli import (
+        ask,
+        bench,
+        caption,
+        demo,
+        detect,
+        doctor,
+        kernels,
+        prove,
+        train,
+        zero_shot,
+    )
 
     parser = argparse.ArgumentParser(
         prog="python -m tinyvlm",
         description="Vision-language models from scratch. Start with: python -m tinyvlm demo",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, ask, caption, detect, zero_shot, train, prove, bench, doctor):
+    for command in (demo, ask, caption, detect, zero_shot, train, prove, bench, kernels, doctor):
         command.add(commands)
     arguments = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # labels and file names in any script, anywhere

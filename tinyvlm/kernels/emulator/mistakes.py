@@ -44,7 +44,8 @@ class KernelMistake(InputError):
         message = f"{kind}: {detail}"
         if place:
             message = f"{place.file}:{place.line}: {message}"
-            message += f"; thread {place.thread} of block {place.block}"
+            if kind not in ("argument", "launch"):  # there was no thread yet
+                message += f"; thread {place.thread} of block {place.block}"
         if other:
             message += f"; the other: {other}"
         super().__init__(message)

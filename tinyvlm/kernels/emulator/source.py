@@ -23,6 +23,9 @@ KERNEL = re.compile(rf"__global__\s+{BOUNDS}void\s+{BOUNDS}(\w+)\s*\(")
 TEMPLATE_BEFORE = re.compile(r"template\s*<[^;{}]*$")
 
 
+KERNELS = Path(__file__).parents[1]  # ptx.cuh, and the ladders' own headers
+
+
 @dataclass
 class Source:
     """A kernel file, rewritten: its text, its kernels with their lines, the files it is made of."""
@@ -82,14 +85,20 @@ class SharedArrays:
         return f"typedef {kind} {alias}{sizes}; {reference}"
 
 
+def find_include(name: str, folder: Path | None) -> Path | None:
+    """Beside the kernel's file; or in this package, so that the copy of a rung still works."""
+    places = [*([folder] if folder else []), KERNELS, *sorted(KERNELS.glob("*/"))]
+    return next((place / name for place in places if (place / name).is_file()), None)
+
+
 def expand(code: str, name: str, folder: Path | None, files: list[str]) -> str:
-    """Put files named in #include "..." that lie beside the kernel in their place, each once."""
+    """Put files named in #include "..." in their place, each once; see find_include."""
     files.append(name)
 
     def insert(match: re.Match[str]) -> str:
         line = code.count("\n", 0, match.start()) + 1
-        path = folder / match.group(1) if folder else None
-        if path is None or not path.is_file():
+        path = find_include(match.group(1), folder)
+        if path is None:
             return match.group()
         inner = ""
         if path.name not in files:
