@@ -8,6 +8,7 @@ import pytest
 from tinyvlm.blocks.gemma import Gemma, GemmaConfig
 from tinyvlm.errors import InputError
 from tinyvlm.generate import CachedReader, Reader, Sampling, choose, generate
+from tinyvlm.nn.masks import Mask
 from tinyvlm.tensor import Tensor, no_grad
 
 CONFIG = GemmaConfig(
@@ -54,12 +55,15 @@ def assert_same(a, b):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("lengths", [LENGTHS, [4, 4]], ids=["padded", "full"])
-def test_with_and_without_the_cache(side, lengths):
+@pytest.mark.parametrize("causal", [False, True])
+def test_with_and_without_the_cache(side, lengths, causal):
     """To 1e-5, logits and not only tokens."""
     x, present = prefixes(side, lengths)
-    assert_same(greedy(x, present), greedy(x, present, use_cache=False))
+    options = {"causal": causal}
+    assert_same(greedy(x, present, **options), greedy(x, present, use_cache=False, **options))
     with no_grad():
-        cached, plain = CachedReader(make(), x, present, 4), Reader(make(), x, present)
+        cached = CachedReader(make(), x, present, 4, causal)
+        plain = Reader(make(), x, present, causal)
         ids = np.random.default_rng(0).integers(0, 17, (len(x), 4))
         np.testing.assert_allclose(cached.read_prefix(), plain.read_prefix(), rtol=0, atol=1e-5)
         for t in range(1, 5):
@@ -73,6 +77,20 @@ def test_padding_on_the_left_or_on_the_right(use_cache):
     assert_same(greedy(*left, use_cache=use_cache), greedy(*right, use_cache=use_cache))
     wider = prefixes("right", extra=3)
     assert_same(greedy(*wider, use_cache=use_cache), greedy(*right, use_cache=use_cache))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_causal_prefix(side):
+    """As the model's own causal mask has it; catches a prefix that is read whole all the same."""
+    x, present = prefixes(side, [4, 4])
+    with no_grad():
+        model = make()
+        expected = model.logits(model(x, Mask.causal(4))[:, -1]).data
+        whole = Reader(model, x, present).read_prefix()
+        np.testing.assert_allclose(
+            Reader(model, x, present, True).read_prefix(), expected, atol=1e-5
+        )
+    assert np.abs(whole - expected).max() > 0.1
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -65,6 +65,7 @@ def generate(
     rng: np.random.Generator | None = None,
     use_cache: bool = True,
     first: Array | None = None,
+    causal: bool = False,
 ) -> Generated:
     """Write on after `prefix` (B, S, D) until every row has said eos_id, at most max_tokens.
 
@@ -72,7 +73,8 @@ def generate(
     the same text every time; else rng draws one number a row and step. A score is the model's own
     probability of the token, before temperature, top_k and top_p. use_cache=False reads everything
     again at every step: the same tokens, slower, to compare with. first (B,): tokens to begin with,
-    in place of chosen ones; each is scored like any other.
+    in place of chosen ones; each is scored like any other. The prefix reads itself as a whole
+    (prefix-LM); causal=True: each of its tokens sees only what came before (a plain language model).
     Raises InputError for max_tokens below 1, a row with nothing to read, or sampling without rng.
     """
     if max_tokens < 1:
@@ -81,9 +83,9 @@ def generate(
         raise InputError("sampling needs rng, a numpy.random.Generator")
     if not present.any(axis=1).all():
         raise InputError("a row of the prefix is all padding: give each at least one token")
-    reader = Reader(model, prefix, present)
+    reader = Reader(model, prefix, present, causal)
     if use_cache:
-        reader = CachedReader(model, prefix, present, max_tokens)
+        reader = CachedReader(model, prefix, present, max_tokens, causal)
     B = len(present)
     ids = np.full((B, max_tokens), pad_id, np.int32)  # (B, max_tokens)
     scores = np.ones((B, max_tokens), np.float32)  # (B, max_tokens)
@@ -127,10 +129,11 @@ class Reader:
 
     cache: list[KVCache] | None = None
 
-    def __init__(self, model: Gemma, prefix: Tensor, present: Array) -> None:
+    def __init__(self, model: Gemma, prefix: Tensor, present: Array, causal: bool = False) -> None:
         self.model = model
         self.prefix = prefix
         self.present = present
+        self.causal = causal  # also within the prefix
         self.new_position = present.sum(axis=1)[:, None]  # (B, 1), of the first new token
 
     def read_prefix(self) -> np.ndarray:
@@ -138,7 +141,9 @@ class Reader:
         B, S = self.present.shape
         end = S - 1 - self.present[:, ::-1].argmax(axis=1)  # (B,), each row's last present token
         keep = S - int(end.min())
-        mask = None if self.present.all() else Mask.full(self.present)
+        mask = None
+        if self.causal or not self.present.all():
+            mask = Mask.from_marks(np.full((B, S), self.causal), self.present)
         positions = count_positions(self.present)
         x = self.model(self.prefix, mask, positions, self.cache, keep)  # (B, keep, D)
         x = x[np.arange(B), end - (S - keep)]  # (B, D)
@@ -150,7 +155,8 @@ class Reader:
         x = F.concatenate([self.prefix, self.model.embed(ids)], axis=1)  # (B, S+T, D)
         is_new = np.arange(x.shape[1]) >= x.shape[1] - T
         present = np.pad(self.present, ((0, 0), (0, T)), constant_values=True)  # (B, S+T)
-        mask = Mask.prefix_lm(np.broadcast_to(is_new, present.shape), present)
+        marks = np.broadcast_to(is_new | self.causal, present.shape)
+        mask = Mask.from_marks(marks, present)
         x = self.model(x, mask, count_positions(present), keep=1)  # (B, 1, D)
         return self.model.logits(x.reshape(B, -1)).numpy()  # (B, V)
 
@@ -158,8 +164,10 @@ class Reader:
 class CachedReader(Reader):
     """Reads each token once; what was read is in the cache."""
 
-    def __init__(self, model: Gemma, prefix: Tensor, present: Array, max_tokens: int) -> None:
-        super().__init__(model, prefix, present)
+    def __init__(
+        self, model: Gemma, prefix: Tensor, present: Array, max_tokens: int, causal: bool = False
+    ) -> None:
+        super().__init__(model, prefix, present, causal)
         self.cache = model.new_cache(present.shape[1] + max_tokens)
         # A new token sees everything before it but the padding.
         rank = np.pad(np.where(present, 0, HIDDEN), ((0, 0), (0, max_tokens)))

@@ -60,6 +60,7 @@ def respond(
         max_tokens=max_tokens,
         sampling=sampling,
         rng=rng,
+        causal=model.config.causal,
     )
     return answers_of(tokenizer, prompts, said)
 
@@ -102,7 +103,7 @@ def different_answers(
     ids = np.array([encode_prompt(tokenizer, prompt)] * count)  # (count, T)
     z = model.encode_image(Tensor(images.to_model(picture[None])))  # (1, N, D)
     x, present = model.embed(z, ids)
-    logits = Reader(model.language, x, present).read_prefix()  # (count, V), equal rows
+    logits = Reader(model.language, x, present, model.config.causal).read_prefix()  # (count, V), equal rows
     said = generate(
         model.language,
         x,
@@ -111,6 +112,7 @@ def different_answers(
         pad_id=tokenizer.pad_id,
         max_tokens=max_tokens,
         first=np.argsort(-logits[0], kind="stable")[:count],
+        causal=model.config.causal,
     )
     return answers_of(tokenizer, [prompt] * count, said)
 

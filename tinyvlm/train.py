@@ -27,6 +27,7 @@ from tinyvlm import checkpoint, optim
 from tinyvlm.errors import InputError
 from tinyvlm.files import write_atomically
 from tinyvlm.nn.module import Module
+from tinyvlm.parallel import blas_threads
 from tinyvlm.tensor import Tensor
 
 Batch = Any
@@ -169,6 +170,7 @@ def environment(threads: int) -> dict[str, Any]:
     }
 
 
+@blas_threads(1)
 def fit(
     model: Module,
     recipe: Recipe,
@@ -183,11 +185,11 @@ def fit(
 ) -> History:
     """Train `model` for recipe.steps steps and return the history.
 
-    batch_of(step, rng) draws a batch, from step 0 on; loss_of gives its scalar loss. With a
-    `run` there are a CSV log and a checkpoint every recipe.save_every steps; `resume` continues
-    from it. `threads` is how many shards loss_of makes of a batch: the last digits depend on it, so
-    it is written down. `after_step(steps_done)` is called after each step: to evaluate, or to stop
-    by raising.
+    batch_of(step, rng) draws a batch, from step 0 on; loss_of gives its scalar loss. With a `run`
+    there are a CSV log and a checkpoint every recipe.save_every steps; `resume` continues from it.
+    `threads` is how many shards loss_of makes of a batch: the last digits depend on it, so it is
+    written down; BLAS has one thread meanwhile. `after_step(steps_done)` is called after each step:
+    to evaluate, or to stop by raising.
     Raises DivergedError when the loss or a gradient is not finite.
     """
     groups = optim.decay_groups(model, recipe.weight_decay, recipe.lr_scale)

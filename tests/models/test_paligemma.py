@@ -128,6 +128,15 @@ def test_one_token_changed(t):
     np.testing.assert_array_equal(moved, expected)
 
 
+@pytest.mark.parametrize("t", range(6))
+def test_one_token_changed_where_the_prefix_is_causal_too(t):
+    model, (ids, suffix) = make(replace(TINY, causal=True), np.float64), texts(2)
+    other = ids.copy()
+    other[0, t] = ids[0, t] % 13 + 1
+    moved = influence(model, pictures(2, np.float64), ids, suffix, lambda x, _: (x, other))
+    np.testing.assert_array_equal(moved, np.arange(6) >= t)
+
+
 @pytest.mark.parametrize("patch", range(4))
 def test_one_patch_changed(patch):
     model, (ids, suffix) = make(SIGLIP, np.float64), texts(2)

@@ -33,6 +33,7 @@ class PaliGemmaConfig:
     vision: ViTConfig  # its tokens are used, its pooling is not
     language: GemmaConfig
     pad_id: int = 0  # the token that is none
+    causal: bool = False  # also within the prefix: what a prefix-LM is compared with
 
 
 PALIGEMMA_3B_224 = PaliGemmaConfig(
@@ -76,7 +77,7 @@ class PaliGemma(Module):
         x, present = self.embed(image_tokens, ids)
         T = ids.shape[1]
         N = x.shape[1] - T
-        mask = Mask.prefix_lm(np.pad(suffix, ((0, 0), (N, 0))), present)
+        mask = Mask.prefix_lm(np.pad(suffix, ((0, 0), (N, 0))) | self.config.causal, present)
         x = self.language(x, mask, count_positions(present), keep=T)  # (B*Q, T, D)
         return self.language.logits(x)  # (B*Q, T, V)
 

@@ -19,7 +19,7 @@ from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.datasets.folder import CaptionFolder, ClassFolder, load_pictures
 from tinyvlm.errors import InputError
 from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss
-from tinyvlm.parallel import blas_threads, default_threads, in_shards
+from tinyvlm.parallel import default_threads, in_shards
 from tinyvlm.tensor import Tensor
 from tinyvlm.text import WordTokenizer, with_article
 from tinyvlm.train import History, Recipe, Run, fit
@@ -111,18 +111,17 @@ def train(
         x = in_shards(lambda p: model.encode_image(Tensor(p)), images.to_model(pictures), threads)
         return clip_loss(model.logits(x, model.encode_text(ids)), positives)
 
-    with blas_threads(1):
-        return fit(
-            model,
-            recipe,
-            lambda step, rng: data.batch(recipe.batch_size, rng),
-            loss_of,
-            run=run,
-            resume=resume,
-            threads=threads,
-            after_step=after_step,
-            title=f"CLIP on {data.name}",
-        )
+    return fit(
+        model,
+        recipe,
+        lambda step, rng: data.batch(recipe.batch_size, rng),
+        loss_of,
+        run=run,
+        resume=resume,
+        threads=threads,
+        after_step=after_step,
+        title=f"CLIP on {data.name}",
+    )
 
 
 def accuracy(model: CLIP, words: WordTokenizer, folder: ClassFolder) -> float:

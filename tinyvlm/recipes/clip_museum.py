@@ -19,7 +19,7 @@ from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.datasets import museum
 from tinyvlm.metrics.retrieval import median_rank, recall_at
 from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss
-from tinyvlm.parallel import blas_threads, default_threads, in_shards
+from tinyvlm.parallel import default_threads, in_shards
 from tinyvlm.tensor import Tensor
 from tinyvlm.text import WordTokenizer
 from tinyvlm.train import History, Recipe, Run, fit
@@ -103,18 +103,17 @@ def train(
     def loss_of(batch: Batch) -> Tensor:
         return sharded_loss(model, *batch, threads=shards)
 
-    with blas_threads(1):
-        history = fit(
-            model,
-            recipe,
-            lambda step, rng: data.batch(recipe.batch_size, rng),
-            loss_of,
-            run=run,
-            resume=resume,
-            threads=shards,
-            after_step=(lambda step: after_step(model, step)) if after_step else None,
-            title="CLIP on the museum",
-        )
+    history = fit(
+        model,
+        recipe,
+        lambda step, rng: data.batch(recipe.batch_size, rng),
+        loss_of,
+        run=run,
+        resume=resume,
+        threads=shards,
+        after_step=(lambda step: after_step(model, step)) if after_step else None,
+        title="CLIP on the museum",
+    )
     return model, history
 
 

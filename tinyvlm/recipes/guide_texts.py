@@ -16,6 +16,8 @@ import numpy as np
 
 from tinyvlm.datasets import museum
 from tinyvlm.datasets.museum.grammar import noun_phrase, place_of, thing_phrase
+from tinyvlm.datasets.museum.scene import COLUMNS, ROWS, SIZES
+from tinyvlm.datasets.museum.words import NUMBERS, PLURALS
 from tinyvlm.text import WordTokenizer
 from tinyvlm.text.locations import encode_detections, from_xywh, location_words
 
@@ -25,15 +27,29 @@ ABSENT = 0.2  # the share of things to detect that are not there
 OFTEN = {"how many": 0.5, "relation 4-way": 2.0, "relation object": 2.0, "relation yes/no": 2.0}
 
 
+_OTHER_WORDS = """
+    caption answer detect en a an the object is there are what where color shape or in on and of
+    how many more than bigger relative to above below yes no
+"""
+
+
 class Text(NamedTuple):
     prompt: str
     answer: str
 
 
 def tokenizer() -> WordTokenizer:
-    """Every word of the museum and of the prompts, and the places."""
-    prompts = ("caption", "en", "answer", "detect")
-    return WordTokenizer([*museum.WORDS, *prompts, *location_words(BINS)])
+    """The words that the guide meets in training, and the places; any other word is unknown."""
+    words = [
+        *museum.COLORS,
+        *museum.SHAPES,
+        *PLURALS.values(),
+        *NUMBERS[:4],
+        *SIZES,
+        *ROWS,
+        *COLUMNS,
+    ]
+    return WordTokenizer([*words, *_OTHER_WORDS.split(), *location_words(BINS)])
 
 
 def questions(scene: museum.Scene, count: int, rng: np.random.Generator) -> list[Text]:
@@ -66,18 +82,10 @@ def detection(scene: museum.Scene, rng: np.random.Generator) -> Text:
 
     ABSENT of the time both are named and one of them is wrong: then there is nothing to box.
     """
-    thing = scene.objects[rng.integers(len(scene.objects))]
-    there = {each.pair for each in scene.objects}
-    absent = [
-        (color, shape)
-        for color, shape in museum.PAIRS
-        if (color == thing.color) != (shape == thing.shape)
-        and (color, shape) not in there
-        and scene.may_name(color, shape)
-    ]
     if rng.random() < ABSENT:
-        said = museum.Description(*absent[rng.integers(len(absent))])
+        said = museum.absent_thing(scene, rng)
     else:
+        thing = scene.objects[rng.integers(len(scene.objects))]
         by_color, by_shape = rng.random(2) < 0.7
         color, shape = thing.color if by_color else None, thing.shape if by_shape else None
         said = museum.Description(color, shape)

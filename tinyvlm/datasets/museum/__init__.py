@@ -15,6 +15,12 @@ from tinyvlm.datasets.museum.evaluation import (
     first_of_each,
     museum_eval_v1,
 )
+from tinyvlm.datasets.museum.exam import (
+    Exam,
+    GuideEvaluation,
+    absent_thing,
+    museum_guide_eval_v1,
+)
 from tinyvlm.datasets.museum.facts import (
     Caption,
     Count,
@@ -77,7 +83,9 @@ __all__ = [
     "Count",
     "Description",
     "EvaluationSet",
+    "Exam",
     "Facts",
+    "GuideEvaluation",
     "Museum",
     "MuseumConfig",
     "Object",
@@ -87,6 +95,7 @@ __all__ = [
     "Reply",
     "Scene",
     "Turn",
+    "absent_thing",
     "ask",
     "ask_form",
     "boxes",
@@ -105,6 +114,7 @@ __all__ = [
     "matches",
     "misplace_captions",
     "museum_eval_v1",
+    "museum_guide_eval_v1",
     "outline",
     "parse",
     "questions",
