@@ -1,4 +1,4 @@
-"""The index of a big JSON file: made once, believed only while it fits, never needed to be there."""
+"""The index of a big JSON file: made once, believed while it fits, made anew when damaged."""
 
 import json
 import os
