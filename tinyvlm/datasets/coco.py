@@ -23,7 +23,7 @@ from tinyvlm.datasets.coco_index import (
     size_of,
 )
 from tinyvlm.datasets.fields import text
-from tinyvlm.datasets.json_index import IndexedJson
+from tinyvlm.datasets.json_index import Build, IndexedJson
 from tinyvlm.datasets.picture_set import PictureSet
 from tinyvlm.datasets.sample import OnDemand
 from tinyvlm.errors import InputError
@@ -35,12 +35,19 @@ class CocoPictures(PictureSet):
     `image_ids` (len,) int64. Pictures lie in the folder `pictures` under their file_name.
     """
 
-    def __init__(self, file: IndexedJson, pictures: str | os.PathLike, size: int | None = None):
-        super().__init__(pictures, size)
-        self.file = file
-        self.image_ids = file.columns["image_id"]
+    def __init__(
+        self,
+        annotations: str | os.PathLike,
+        pictures: str | os.PathLike,
+        kind: str,
+        build: Build,
+        size: int | None = None,
+    ):
+        super().__init__(pictures, size)  # first: it is quickly said that there is no such folder
+        self.file = IndexedJson(annotations, kind, build)
+        self.image_ids = self.file.columns["image_id"]
         self.names = OnDemand(len(self.image_ids), self._name)
-        self.skipped = [(file.path, reason) for reason in file.notes["skipped"]]
+        self.skipped = [(self.file.path, reason) for reason in self.file.notes["skipped"]]
 
     def _name(self, index: int) -> str:
         return self.confined.name(text(self._image(index), "file_name"))
@@ -77,7 +84,7 @@ class CocoCaptions(CocoPictures):
         pictures: str | os.PathLike,
         size: int | None = None,
     ):
-        super().__init__(IndexedJson(annotations, "captions", index_captions), pictures, size)
+        super().__init__(annotations, pictures, "captions", index_captions, size)
         self.captions = OnDemand(len(self), self._captions)
 
     def _captions(self, index: int) -> list[str]:
@@ -101,9 +108,10 @@ class CocoInstances(CocoPictures):
     def __init__(
         self, annotations: str | os.PathLike, pictures: str | os.PathLike, masks: bool = True
     ):
-        build = index_instances if masks else index_boxes
-        kind = "instances" if masks else "boxes"
-        super().__init__(IndexedJson(annotations, kind, build), pictures)
+        if masks:
+            super().__init__(annotations, pictures, "instances", index_instances)
+        else:
+            super().__init__(annotations, pictures, "boxes", index_boxes)
         self.has_masks = masks
         self.classes: list[str] = self.file.notes["classes"]
         self.category_ids = self.file.columns["category_id"]

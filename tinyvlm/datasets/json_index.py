@@ -30,6 +30,7 @@ VERSION = "tinyvlm JSON index 1"
 Columns = dict[str, np.ndarray]  # int64
 Notes = dict[str, Any]  # what JSON can hold
 Span = tuple[int, int]  # first byte, number of bytes
+Build = Callable[[Path], tuple[Columns, Notes]]
 Check = Callable[[dict], tuple[int, ...]]  # an item -> the numbers to keep; or InputError
 
 
@@ -40,12 +41,7 @@ class IndexedJson:
     that fits. Raises InputError for a file that can't be read, and what `build` raises.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike,
-        kind: str,
-        build: Callable[[Path], tuple[Columns, Notes]],
-    ):
+    def __init__(self, path: str | os.PathLike, kind: str, build: Build):
         self.path = check_file(path)
         self.index = self.path.with_name(f"{self.path.name}.{kind}.index")
         self.stamp = _stamp(self.path)
