@@ -1,4 +1,4 @@
-"""`train clip`: on the museum, or on a folder of the user's pictures."""
+"""`train clip`: on the museum, or on a folder of the user's pictures. `train museum`: the guide."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from tinyvlm.cli.arguments import add_command, add_seed, add_threads, positive
 EXAMPLES = """\
   python -m tinyvlm train clip                        on the museum, about a minute
   python -m tinyvlm train clip --data my_photos       my_photos/CLASS/*.jpg, or with metadata.csv
-  python -m tinyvlm train clip --data my_photos --resume"""
+  python -m tinyvlm train clip --data my_photos --resume
+  python -m tinyvlm train museum                      the guide, two stages, about 10 minutes"""
 
 
 def add(commands: Any) -> None:
     parser = add_command(commands, "train", "train a model from random numbers", EXAMPLES)
-    parser.add_argument("model", choices=["clip"], help="what to train")
+    parser.add_argument("model", choices=["clip", "museum"], help="what to train")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="pictures to learn from")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where checkpoint and log go")
-    parser.add_argument("--steps", type=positive, help="default: 600, with --data 8000")
+    parser.add_argument(
+        "--steps", type=positive, help="default: 600, with --data 8000, museum 4000"
+    )
+    parser.add_argument("--tower-steps", type=positive, help="museum, first stage; default: 2000")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint")
     add_seed(parser)
     add_threads(parser)
@@ -29,8 +33,16 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from tinyvlm.errors import InputError
+
     out = arguments.out
-    if arguments.data is None:
+    if arguments.model == "museum" and arguments.data is not None:
+        raise InputError("train museum draws its own pictures; leave --data out, or train clip")
+    if arguments.model == "clip" and arguments.tower_steps is not None:
+        raise InputError("train clip has one stage; leave --tower-steps out, or train museum")
+    if arguments.model == "museum":
+        train_guide(arguments, out or Path("runs/guide-museum"))
+    elif arguments.data is None:
         train_on_museum(arguments, out or Path("runs/clip-museum"))
     else:
         train_on_folder(arguments, out or Path("runs") / f"clip-{arguments.data.resolve().name}")
@@ -86,6 +98,34 @@ def train_on_folder(arguments: argparse.Namespace, out: Path) -> None:
         print(f"test pictures named rightly: {result:.3f} (chance {chance:.3f})")
 
 
+def train_guide(arguments: argparse.Namespace, out: Path) -> None:
+    from tinyvlm import checkpoint
+    from tinyvlm.datasets import museum
+    from tinyvlm.recipes import guide, guide_exam, guide_tower
+    from tinyvlm.recipes.guide_data import TrainingSet
+
+    if arguments.resume:
+        checkpoint.load(out / "tower" / "checkpoint.safetensors")  # raises where nothing was begun
+    steps = arguments.steps or guide.STEPS
+    tower_steps = arguments.tower_steps or guide_tower.STEPS
+    model, seconds = guide.make(
+        TrainingSet(arguments.seed),
+        out,
+        steps,
+        tower_steps,
+        threads=arguments.threads,
+        resume=arguments.resume,
+    )
+    frozen = museum.museum_guide_eval_v1()
+    results = guide_exam.examine(model, frozen.seen)
+    for name, result in results.items():
+        print(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in result.items()))
+    measured = {"evaluation": frozen.name, "results": {"seen": results}}
+    recipe = {"seed": arguments.seed, "steps": steps, "tower_steps": tower_steps}
+    recipe |= {"training_seconds": round(seconds, 1)}
+    save_and_say(out, model, guide.about(model) | recipe | measured)
+
+
 def report_skipped(folder: Any, log: Path) -> None:
     """Print the first entries of the folder that could not be used, and log all of them."""
     from tinyvlm.datasets.folder import CaptionFolder
@@ -110,4 +150,7 @@ def save_and_say(out: Path, model: Any, about: dict[str, Any]) -> None:
     path = out / "model.safetensors"
     model_files.save_model(path, model, about)
     print(f"the model is in {path}; use it with:")
-    print(f'  python -m tinyvlm zero-shot PICTURE "a label" "another label" --model {path}')
+    if about["kind"] == "clip":
+        print(f'  python -m tinyvlm zero-shot PICTURE "a label" "another label" --model {path}')
+    else:
+        print(f'  python -m tinyvlm ask PICTURE "how many objects" --model {path}')

@@ -115,7 +115,7 @@ def make(
     """Both stages, each with log and checkpoint: (the guide, seconds of training in all).
 
     tower_folder: of the first stage's run, folder/tower if None. resume: a stage that has a
-    checkpoint goes on from it.
+    checkpoint goes on from it; where there is none, it begins.
     """
     tower_run = Run(tower_folder or folder / "tower", {"kind": "the guide's tower"})
     run = Run(folder, about(build(data.seed, causal=causal)))
