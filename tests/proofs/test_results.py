@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tinyvlm.proofs import record, results
+from tinyvlm.proofs import clip, record, results
 
 EVALUATION = {
     "name": "museum-eval-v1",
@@ -112,7 +112,7 @@ def controls(joint=0.02):
 def test_shown_needs_three_seeds_that_all_reach_every_threshold(stored, rows, verdict):
     """Catches a claim from one seed, from the mean over seeds, and from a control."""
     stored("clip", rows)
-    assert f"**{verdict}**" in results.clip_table()
+    assert f"**{verdict}**" in clip.table()
 
 
 def test_photographs(stored):
@@ -149,6 +149,12 @@ def test_the_readmes_table_quotes_the_rows(stored):
     table = results.systems_table()
     assert "0.800 ± 0.000 (n=3)" in table
     assert "0.610 (n=1)" in table
+    assert table.count("not measured yet") == 1  # the guide
+    answers = {"seen": {"answers": {"all": 0.9}}}
+    guide = {"variant": "main", "seed": 0, "result": answers}
+    stored("paligemma", [guide | {"evaluation": {"majority": {"seen": {"all": 0.41}}}}])
+    table = results.systems_table()
+    assert "0.900 (n=1); most frequent answers 0.410" in table
     assert "not measured yet" not in table
 
 

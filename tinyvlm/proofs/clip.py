@@ -87,3 +87,66 @@ def verdict(held_out: dict[str, float]) -> str:
         if held_out[name] < least
     ]
     return "not shown on this seed: " + ", ".join(missed) if missed else "shown on this seed"
+
+
+def table() -> str:
+    """CLIP on museum-eval-v1: the model and its controls, held-out and seen pairs side by side."""
+    rows = record.latest("clip")
+    if not rows:
+        return ""
+    frozen = rows[0]["evaluation"]
+    pictures = frozen["pictures"]
+    lines = [
+        f"## CLIP on {frozen['name']}: `python -m tinyvlm prove clip --seed 0`",
+        "",
+        f"48-way zero-shot, one object of radius {frozen['radius_px'][0]:g}-"
+        f"{frozen['radius_px'][1]:g} px on 32 px; {pictures['held_out']} pictures of ten "
+        f"colour-shape pairs that no training picture or sentence had, {pictures['seen']} of the "
+        f"other 38. Search: each withheld pair's sentence among ten pictures of each of the 48 "
+        f"pairs. Scenes: SHA-256 `{frozen['sha256'][:16]}`.",
+        "",
+        "| model | held-out colour | held-out shape | held-out joint | seen joint | "
+        "held-out search R@1 | training |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for variant in VARIANTS:
+        runs = record.by_variant(rows, variant)
+        if not runs:
+            lines.append(f"| {variant} | not measured | | | | | |")
+            continue
+        held = {
+            key: record.mean_and_spread([run["result"]["held_out"][key] for run in runs])
+            for key in THRESHOLDS
+        }
+        seen = record.mean_and_spread([run["result"]["seen"]["joint"] for run in runs])
+        found = record.mean_and_spread([run["result"]["search"]["R@1"] for run in runs])
+        seconds = max(run["training_seconds"] for run in runs)
+        lines.append(
+            f"| {variant} | {held['colour']} | {held['shape']} | {held['joint']} | {seen} | "
+            f"{found} | at most {seconds:.0f} s |"
+        )
+    lines.append("| sees colours only | 1.000 | 0.167 | 0.167 | 0.167 | 0.167 | computed |")
+    lines.append("| chance | 0.125 | 0.167 | 0.021 | 0.021 | 0.021 | computed |")
+    thresholds = ", ".join(f"{key} {least:.2f}" for key, least in THRESHOLDS.items())
+    controls = ", ".join(f"{key} {most:.2f}" for key, most in CONTROLS_AT_MOST.items())
+    verdict = "shown" if is_shown(rows) else "not shown"
+    lines += [
+        "",
+        f"Thresholds: held-out {thresholds} at least, both controls {controls} at most, on each of "
+        f"three seeds: **{verdict}**.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def is_shown(rows: list[record.Row]) -> bool:
+    """Three seeds or more, each with its controls, and every one on its side of its thresholds."""
+    seeds = {run["seed"] for run in record.by_variant(rows, "main")}
+    complete = all({run["seed"] for run in record.by_variant(rows, v)} == seeds for v in VARIANTS)
+
+    def passes(run: record.Row) -> bool:
+        held_out = run["result"]["held_out"]
+        if run["variant"] == "main":
+            return all(held_out[key] >= least for key, least in THRESHOLDS.items())
+        return all(held_out[key] <= most for key, most in CONTROLS_AT_MOST.items())
+
+    return len(seeds) >= 3 and complete and all(passes(run) for run in rows)

@@ -133,3 +133,86 @@ def verdict(variant: str, answers: dict[str, float], majority: dict[str, float])
         if answers[form] < least
     ]
     return "not shown on this seed: " + ", ".join(missed) if missed else "shown on this seed"
+
+
+def table() -> str:
+    """The guides on museum-guide-eval-v1, a row for each form of question, caption and box."""
+    rows = record.latest("paligemma")
+    if not record.by_variant(rows, "main"):
+        return ""
+    frozen = rows[0]["evaluation"]
+    scenes, questions = frozen["scenes"], frozen["questions"]
+    lines = [
+        f"## The museum guide on {frozen['name']}: `python -m tinyvlm prove paligemma --seed 0`",
+        "",
+        f"{scenes['seen']} pictures of one to three objects with {questions['seen']:,} questions; "
+        f"{scenes['withheld']} more with {questions['withheld']:,} questions, each with an object "
+        "of a pair that no training picture or text had. An answer counts word for word. All: the "
+        f"mean over the forms. SHA-256 `{frozen['sha256'][:16]}`.",
+        "",
+        "| asked | bar | main | causal | black | most frequent answer | main, withheld pairs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for part, key in measures(rows):
+        cells = [spread(rows, variant, "seen", part, key) for variant in VARIANTS]
+        main, black, causal = cells
+        bar = f"{THRESHOLDS[key]:.2f}" if key in THRESHOLDS else ""
+        majority = frozen["majority"]["seen"].get(key) if part == "answers" else None
+        often = "" if majority is None else f"{majority:.3f}"
+        withheld = spread(rows, "main", "withheld", part, key)
+        name = key if part == "answers" else f"{part}: {key}"
+        lines.append(f"| {name} | {bar} | {main} | {causal} | {black} | {often} | {withheld} |")
+    seconds = max(row["training_seconds"] for row in record.by_variant(rows, "main"))
+    lines += [
+        "",
+        f"Bars on each of three seeds, black at most {ABOVE_MAJORITY:.2f} above the most frequent "
+        f"answer on every form: **{'shown' if is_shown(rows) else 'not shown'}**. Training: at "
+        f"most {seconds / 60:.0f} minutes a guide, both stages, on {rows[0]['threads']} thread(s).",
+        "",
+        f"Prefix-LM against causal at equal steps: {compared(rows)}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def measures(rows: list[record.Row]) -> list[tuple[str, str]]:
+    """(part, key) of everything that is measured, in order."""
+    result = rows[0]["result"]["seen"]
+    return [(part, key) for part in ("answers", "captions", "boxes") for key in result[part]]
+
+
+def spread(rows: list[record.Row], variant: str, exam: str, part: str, key: str) -> str:
+    """Mean and standard deviation over the seeds of a variant."""
+    runs = record.by_variant(rows, variant)
+    values = [row["result"][exam][part][key] for row in runs]
+    return record.mean_and_spread(values) if values else "not measured"
+
+
+def is_shown(rows: list[record.Row]) -> bool:
+    """Three seeds or more that reach every bar, each with a black twin that stays blind."""
+    seeds = {row["seed"] for row in record.by_variant(rows, "main")}
+    blind = {row["seed"] for row in record.by_variant(rows, "black")}
+
+    def passes(row: record.Row) -> bool:
+        answers = row["result"]["seen"]["answers"]
+        if row["variant"] == "main":
+            return all(answers[form] >= least for form, least in THRESHOLDS.items())
+        majority = row["evaluation"]["majority"]["seen"]
+        return all(answers[form] <= majority[form] + ABOVE_MAJORITY for form in majority)
+
+    judged = [row for row in rows if row["variant"] != "causal"]
+    return len(seeds) >= 3 and seeds == blind and all(passes(row) for row in judged)
+
+
+def compared(rows: list[record.Row]) -> str:
+    """The difference of all answers on seen pairs, main - causal, paired by seed."""
+    all_right = {
+        variant: {
+            row["seed"]: row["result"]["seen"]["answers"]["all"]
+            for row in record.by_variant(rows, variant)
+        }
+        for variant in ("main", "causal")
+    }
+    seeds = sorted(all_right["main"].keys() & all_right["causal"].keys())
+    if not seeds:
+        return "not measured"
+    return record.paired([all_right["main"][s] - all_right["causal"][s] for s in seeds])

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "data" / "results"
 
 Row = dict[str, Any]
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)  # of t, 1 to 9 degrees
 
 
 def append(name: str, row: Row) -> None:
@@ -45,6 +46,16 @@ def rows_of(name: str) -> list[Row]:
         return rows
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); restore it with git checkout") from error
+
+
+def latest(name: str) -> list[Row]:
+    """For each variant and seed the newest row."""
+    newest = {(row["variant"], row["seed"]): row for row in rows_of(name)}
+    return list(newest.values())
+
+
+def by_variant(rows: list[Row], variant: str) -> list[Row]:
+    return [row for row in rows if row["variant"] == variant]
 
 
 def is_measured(name: str, variant: str, seed: int, steps: int) -> bool:
@@ -81,3 +92,17 @@ def mean_and_spread(values: list[float]) -> str:
     if len(values) == 1:
         return f"{mean:.3f} (n=1)"
     return f"{mean:.3f} ± {float(np.std(values, ddof=1)):.3f} (n={len(values)})"
+
+
+def paired(differences: list[float]) -> str:
+    """'+0.031, 95 % interval +0.010 to +0.052 (n=3): shown' of differences paired by seed.
+
+    Student's t. The interval of a difference that is "not shown" holds zero; n=1 has none.
+    """
+    n, mean = len(differences), float(np.mean(differences))
+    if n == 1:
+        return f"{mean:+.3f} (n=1)"
+    quantile = T_975[min(n - 1, len(T_975)) - 1]
+    half = quantile * float(np.std(differences, ddof=1)) / n**0.5
+    verdict = "shown" if abs(mean) > half else "not shown"
+    return f"{mean:+.3f}, 95 % interval {mean - half:+.3f} to {mean + half:+.3f} (n={n}): {verdict}"

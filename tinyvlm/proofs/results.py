@@ -15,7 +15,7 @@ from tinyvlm import model_files, show
 from tinyvlm.datasets import museum
 from tinyvlm.files import write_atomically
 from tinyvlm.models.clip import CLIP
-from tinyvlm.proofs import clip, clip_folder, record
+from tinyvlm.proofs import clip, clip_folder, paligemma, record
 from tinyvlm.recipes import clip_museum
 
 HEADER = """\
@@ -29,113 +29,9 @@ tried and did not help stands in [notes.md](notes.md).
 
 def render() -> str:
     """The whole page."""
-    parts = [HEADER, clip_table(), folder_table(), bench_table(), import_table()]
+    tables = (clip.table, clip_folder.table, paligemma.table, bench_table, import_table)
+    parts = [HEADER, *(table() for table in tables)]
     return "\n".join(part for part in parts if part)
-
-
-def latest(name: str) -> list[record.Row]:
-    """For each variant and seed the newest row."""
-    newest = {(row["variant"], row["seed"]): row for row in record.rows_of(name)}
-    return list(newest.values())
-
-
-def by_variant(rows: list[record.Row], variant: str) -> list[record.Row]:
-    return [row for row in rows if row["variant"] == variant]
-
-
-def clip_table() -> str:
-    """CLIP on museum-eval-v1: the model and its controls, held-out and seen pairs side by side."""
-    rows = latest("clip")
-    if not rows:
-        return ""
-    frozen = rows[0]["evaluation"]
-    pictures = frozen["pictures"]
-    lines = [
-        f"## CLIP on {frozen['name']}: `python -m tinyvlm prove clip --seed 0`",
-        "",
-        f"48-way zero-shot, one object of radius {frozen['radius_px'][0]:g}-"
-        f"{frozen['radius_px'][1]:g} px on 32 px; {pictures['held_out']} pictures of ten "
-        f"colour-shape pairs that no training picture or sentence had, {pictures['seen']} of the "
-        f"other 38. Search: each withheld pair's sentence among ten pictures of each of the 48 "
-        f"pairs. Scenes: SHA-256 `{frozen['sha256'][:16]}`.",
-        "",
-        "| model | held-out colour | held-out shape | held-out joint | seen joint | "
-        "held-out search R@1 | training |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for variant in clip.VARIANTS:
-        runs = by_variant(rows, variant)
-        if not runs:
-            lines.append(f"| {variant} | not measured | | | | | |")
-            continue
-        held = {
-            key: record.mean_and_spread([run["result"]["held_out"][key] for run in runs])
-            for key in clip.THRESHOLDS
-        }
-        seen = record.mean_and_spread([run["result"]["seen"]["joint"] for run in runs])
-        found = record.mean_and_spread([run["result"]["search"]["R@1"] for run in runs])
-        seconds = max(run["training_seconds"] for run in runs)
-        lines.append(
-            f"| {variant} | {held['colour']} | {held['shape']} | {held['joint']} | {seen} | "
-            f"{found} | at most {seconds:.0f} s |"
-        )
-    lines.append("| sees colours only | 1.000 | 0.167 | 0.167 | 0.167 | 0.167 | computed |")
-    lines.append("| chance | 0.125 | 0.167 | 0.021 | 0.021 | 0.021 | computed |")
-    thresholds = ", ".join(f"{key} {least:.2f}" for key, least in clip.THRESHOLDS.items())
-    controls = ", ".join(f"{key} {most:.2f}" for key, most in clip.CONTROLS_AT_MOST.items())
-    verdict = "shown" if is_shown(rows) else "not shown"
-    lines += [
-        "",
-        f"Thresholds: held-out {thresholds} at least, both controls {controls} at most, on each of "
-        f"three seeds: **{verdict}**.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def is_shown(rows: list[record.Row]) -> bool:
-    """Three seeds or more, each with its controls, and every one on its side of its thresholds."""
-    seeds = {run["seed"] for run in by_variant(rows, "main")}
-    complete = all({run["seed"] for run in by_variant(rows, v)} == seeds for v in clip.VARIANTS)
-
-    def passes(run: record.Row) -> bool:
-        held_out = run["result"]["held_out"]
-        if run["variant"] == "main":
-            return all(held_out[key] >= least for key, least in clip.THRESHOLDS.items())
-        return all(held_out[key] <= most for key, most in clip.CONTROLS_AT_MOST.items())
-
-    return len(seeds) >= 3 and complete and all(passes(run) for run in rows)
-
-
-def folder_table() -> str:
-    """CLIP on a folder of photographs."""
-    rows = latest("clip-folder")
-    if not rows:
-        return ""
-    lines = [
-        "## CLIP on photographs: `python -m tinyvlm prove clip-folder --data cifar10`",
-        "",
-        "Class folders of 32 x 32 px; here 15,000 training and 2,000 test photographs of CIFAR-10 "
-        "(Krizhevsky 2009). main: trained on every class. withheld: without the two classes that "
-        "are then told apart; their names are unknown words, so it is a coin flip by construction. "
-        'described: the same, but every class also says its kind ("a truck, a vehicle"), a word '
-        "that other classes taught.",
-        "",
-        "| variant | pictures in training | measured between | accuracy | chance | training |",
-        "|---|---|---|---|---|---|",
-    ]
-    for variant in clip_folder.VARIANTS:
-        runs = by_variant(rows, variant)
-        if runs:
-            among = runs[0]["result"]["among"]
-            names = f"{len(among)} classes" if len(among) > 2 else " / ".join(among)
-            pictures = runs[0]["data"]["pictures"]
-            accuracy = record.mean_and_spread([run["result"]["accuracy"] for run in runs])
-            seconds = max(run["training_seconds"] for run in runs)
-            lines.append(
-                f"| {variant} | {pictures:,} | {names} | {accuracy} | {1 / len(among):.3f} | "
-                f"at most {seconds:.0f} s |"
-            )
-    return "\n".join(lines) + "\n"
 
 
 def bench_table() -> str:
@@ -180,9 +76,23 @@ def import_table() -> str:
 
 def systems_table() -> str:
     """The README's table: system, file, lesson, measured result."""
-    held_out = [run["result"]["held_out"]["joint"] for run in by_variant(latest("clip"), "main")]
-    photos = [run["result"]["accuracy"] for run in by_variant(latest("clip-folder"), "main")]
+    held_out = [
+        run["result"]["held_out"]["joint"]
+        for run in record.by_variant(record.latest("clip"), "main")
+    ]
+    photos = [
+        run["result"]["accuracy"] for run in record.by_variant(record.latest("clip-folder"), "main")
+    ]
+    guides = record.by_variant(record.latest("paligemma"), "main")
     measured = ["not measured yet"]
+    answered = "not measured yet"
+    if guides:
+        right = [run["result"]["seen"]["answers"]["all"] for run in guides]
+        blind = guides[0]["evaluation"]["majority"]["seen"]["all"]
+        answered = (
+            f"answers on held-out pictures, mean of twelve forms: {record.mean_and_spread(right)}; "
+            f"most frequent answers {blind:.3f}"
+        )
     if held_out:
         joint = record.mean_and_spread(held_out)
         measured = [f"names held-out compositions: {joint}; colours only .167, chance .021"]
@@ -202,8 +112,8 @@ def systems_table() -> str:
             "| CLIP | [models/clip.py](tinyvlm/models/clip.py) | [09](lessons/09_clip/lesson.py) "
             f"| {'; '.join(measured)} |",
             "| PaliGemma | [models/paligemma.py](tinyvlm/models/paligemma.py), "
-            "[generate.py](tinyvlm/generate.py) | to come | not proven yet; its Gemma equals "
-            "PyTorch's ([tests](tests/oracle)) |",
+            "[generate.py](tinyvlm/generate.py) | [15](lessons/15_paligemma/lesson.py) "
+            f"| {answered} |",
             "| CUDA kernels without a GPU | [kernels/emulator](tinyvlm/kernels/emulator), "
             "[kernels/matmul](tinyvlm/kernels/matmul) | to come | planted mistakes are named by "
             "kind and line ([tests](tests/kernels/emulator)) |",
