@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         doctor,
         kernels,
         prove,
+        score,
         train,
         zero_shot,
     )
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Vision-language models from scratch. Start with: python -m tinyvlm demo",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, ask, caption, detect, zero_shot, train, prove, bench, kernels, doctor):
+    every = (demo, ask, caption, detect, zero_shot, score, train, prove, bench, kernels, doctor)
+    for command in every:
         command.add(commands)
     arguments = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # labels and file names in any script, anywhere
