@@ -7,6 +7,7 @@ import pytest
 
 from tinyvlm.errors import InputError
 from tinyvlm.kernels.emulator import EmulatedModule
+from tinyvlm.kernels.emulator.bfloat16 import from_bits, to_bits
 
 pytestmark = pytest.mark.usefixtures("kernel_cache")
 
@@ -39,6 +40,75 @@ def test_votes_of_a_whole_and_a_partial_warp(module):
         module.get_function("votes")((1,), (threads,), (x, y))
         assert y[0] == sum(1 << i for i in range(threads) if x[i])
         np.testing.assert_array_equal(y[1:], [0, 1, x[:threads].sum()])
+
+
+def test_matches_and_sums_of_a_warp(module):
+    x = (np.arange(32, dtype=np.int32) * 7) % 5 + 2
+    y = np.zeros(193, np.int32)
+    module.get_function("more_collectives")((1,), (32,), (x, y))
+    same = (x[:, None] == x).astype(np.uint64) @ (1 << np.arange(32, dtype=np.uint64))
+    np.testing.assert_array_equal(y[:32].view(np.uint32), same)
+    np.testing.assert_array_equal(y[32:64], 0)  # not all are equal
+    np.testing.assert_array_equal(y[64:96], 0)  # all are: 0xffffffff + 1
+    np.testing.assert_array_equal(y[96:128], x.sum())
+    np.testing.assert_array_equal(y[128:160], x.min() + 100 * x.max())
+    bits = [f.reduce(x) for f in (np.bitwise_or, np.bitwise_and, np.bitwise_xor)]
+    np.testing.assert_array_equal(y[160:192], bits[0] + 100 * bits[1] + 10000 * bits[2])
+    assert y[192] == 32
+
+
+def test_half_a_warp_with_a_mask_of_its_own(module):
+    x = rng.standard_normal(32).astype(np.float32)
+    y = np.zeros_like(x)
+    module.get_function("halves_apart")((1,), (32,), (x, y))
+    odd = np.arange(1, 32, 2)
+    np.testing.assert_array_equal(y[odd], x[odd ^ 2])
+    np.testing.assert_allclose(y[::2], x[::2].sum(), rtol=1e-5)
+
+
+def test_counting_at_a_barrier(module):
+    x = np.arange(40, dtype=np.int32) % 4
+    for value in (x, np.zeros(40, np.int32), x + 1):
+        y = np.zeros(40, np.int32)
+        module.get_function("counted_at_a_barrier")((1,), (40,), (value, y))
+        expected = 100 * (value > 0).sum() + 10 * (value == 3).any() + (value < 4).all()
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_every_atomic_operation(module):
+    y = np.array([100, 0, 0, 15, 0, 0, 1], np.int32)
+    u, d, l = np.zeros(2, np.uint32), np.zeros(1), np.zeros(1, np.uint64)
+    module.get_function("all_atomics")((1,), (10,), (y, u, d, l))
+    # t = 0..9 meets bits 0 and 1 of the last three words three times, bits 2 and 3 twice.
+    np.testing.assert_array_equal(y, [100 - 45, -9, 5, 0, 15, 0b0011, 3**10])
+    np.testing.assert_array_equal(u, [0, 4])  # 0..9 and round; 6 5 4 3 2 1 0 6 5 4 from 0
+    assert (d[0], l[0]) == (2.5, 10 << 40)
+
+
+def test_arithmetic_of_16_bits(module):
+    """Each operation rounds once, as NumPy's on float16 does; bfloat16 by its bits."""
+
+    def rounded(value):
+        return from_bits(to_bits(np.asarray(value, np.float32)))
+
+    x = rounded(rng.standard_normal(64))
+    h = rng.standard_normal((64, 2)).astype(np.float16)
+    y, g = np.zeros(64, np.uint16), np.zeros((64, 2), np.float16)
+    module.get_function("arithmetic_of_16_bits")((1,), (64,), (to_bits(x), h, y, g))
+    total = rounded(rounded(x + rounded(3 * x)) - np.maximum(x, np.float32(0.5)))
+    expected = np.where(x < total, rounded(x * total - x), rounded(total / x))
+    np.testing.assert_array_equal(from_bits(y), expected)
+    pair = h * np.float16(2)
+    exact = pair.astype(np.float32) * h.astype(np.float32) + pair[:, ::-1].astype(np.float32)
+    np.testing.assert_array_equal(g, exact.astype(np.float16))
+
+
+def test_loads_and_stores_past_a_cache(module):
+    x = rng.standard_normal(32).astype(np.float32)
+    y, l = np.zeros((32, 2), np.float32), np.zeros((32, 2), np.int64)
+    module.get_function("caches")((1,), (32,), (x, y, l))
+    np.testing.assert_array_equal(y, np.stack([2 * x, x], axis=1))
+    np.testing.assert_array_equal(l, np.stack([np.arange(32), np.full(32, 3)], axis=1))
 
 
 def test_atomics_across_blocks(module):

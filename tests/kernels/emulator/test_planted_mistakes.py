@@ -25,6 +25,13 @@ WITH_X = {
     "no_bounds": (TWO_BLOCKS, (np.int32(64),)),
     "read_too_far": (ONE_BLOCK, (np.int32(64),)),
     "misaligned_float4": (ONE_BLOCK, ()),
+    "copy_not_waited_for": (ONE_BLOCK, ()),
+    "waits_for_too_few": (ONE_BLOCK, ()),
+    "never_committed": (ONE_BLOCK, ()),
+    "waited_without_barrier": (ONE_BLOCK, ()),
+    "refilled_too_early": (ONE_BLOCK, ()),
+    "copy_of_odd_rows": (ONE_BLOCK, ()),
+    "copy_past_the_end": (ONE_BLOCK, ()),
 }
 WITHOUT_X = [
     "two_barriers",
@@ -37,7 +44,16 @@ WITHOUT_X = [
     "waits_for_a_later_block",
     "too_much_shared",
     "wild_pointer",
+    "ldmatrix_of_odd_rows",
+    "ldmatrix_by_a_wrong_lane",
+    "ldmatrix_of_global_memory",
+    "mma_in_half_a_warp",
+    "wmma_of_odd_rows",
+    "wmma_without_sync",
 ]
+OF_INTEGERS = {"waits_for_a_later_block": np.int32} | {
+    name: np.uint32 for name in WITHOUT_X if name.startswith("ldmatrix")
+}
 FOUND_IN_FAST_MODE_TOO = [
     "return_before_barrier",
     "two_barriers",
@@ -47,6 +63,7 @@ FOUND_IN_FAST_MODE_TOO = [
     "loops_for_ever",
     "waits_for_a_later_block",
     "too_much_shared",
+    "mma_in_half_a_warp",
 ]
 
 
@@ -77,7 +94,7 @@ def fast():
 
 def mistake_of(module, name):
     (grid, block), more = WITH_X.get(name, (ONE_BLOCK, ()))
-    y = np.zeros(64, np.int32 if name == "waits_for_a_later_block" else np.float32)
+    y = np.zeros(64, OF_INTEGERS.get(name, np.float32))
     args = (X, y, *more) if name in WITH_X else (y,)
     with pytest.raises(KernelMistake) as caught:
         module.get_function(name)(grid, block, args)
@@ -94,7 +111,7 @@ def lines_of(mistake):
 
 def test_each_kernel_of_the_file_is_tested():
     assert set(MARKS) == {*WITH_X, *WITHOUT_X}
-    assert len(MARKS) >= 15
+    assert len(MARKS) >= 30
 
 
 @pytest.mark.parametrize("name", MARKS)
@@ -133,6 +150,25 @@ def test_an_overrun_names_the_array_and_the_first_thread_outside(checked):
     shared = mistake_of(checked, "shared_overrun")
     assert shared.detail == "write of 4 bytes, shared a, byte 256 of 256"
     assert shared.place.thread == (63, 0, 0)
+
+
+def test_a_copy_under_way_names_where_it_was_started(checked):
+    mistake = mistake_of(checked, "copy_not_waited_for")
+    assert (
+        mistake.detail
+        == "read of 4 bytes, shared s, byte 0 of 1024, while a copy to there is under way"
+    )
+    assert mistake.other.line == mistake.place.line - 3
+
+
+def test_a_lane_of_ldmatrix_is_named_by_its_own_row(checked):
+    wrong = mistake_of(checked, "ldmatrix_by_a_wrong_lane")
+    assert "shared tile, byte 256 of 256" in wrong.detail
+    assert wrong.place.thread == (16, 0, 0)
+    odd = mistake_of(checked, "ldmatrix_of_odd_rows")
+    assert odd.place.thread == (1, 0, 0)
+    away = mistake_of(checked, "ldmatrix_of_global_memory")
+    assert away.detail == "read from shared memory of 16 bytes, argument 1, byte 0 of 256"
 
 
 def test_two_barriers_names_both(checked):

@@ -20,7 +20,7 @@ from tinyvlm.kernels.emulator.mistakes import CompileError
 from tinyvlm.kernels.emulator.source import Source
 
 RUNTIME = Path(__file__).parent / "runtime"
-RUNTIME_FILES = ("scheduler.cpp", "memory.cpp", "profile.cpp", "watchdog.cpp")
+RUNTIME_FILES = ("scheduler.cpp", "memory.cpp", "copies.cpp", "profile.cpp", "watchdog.cpp")
 CACHE_VARIABLE = "TINYVLM_KERNEL_CACHE"
 
 # -gdwarf-4: in version 5 g++ calls the first file "<stdin>", whatever #line says.

@@ -24,6 +24,8 @@ EMULATED_ATOMIC(atomicExch, value)
 EMULATED_ATOMIC(atomicAnd, (old & value))
 EMULATED_ATOMIC(atomicOr, (old | value))
 EMULATED_ATOMIC(atomicXor, (old ^ value))
+EMULATED_ATOMIC(atomicInc, (old >= value ? 0 : old + 1))
+EMULATED_ATOMIC(atomicDec, (old == 0 || old > value ? value : old - 1))
 
 template <class T>
 __attribute__((no_sanitize("thread"), noinline)) T atomicCAS(T *address, T expected, T value) {
@@ -32,3 +34,17 @@ __attribute__((no_sanitize("thread"), noinline)) T atomicCAS(T *address, T expec
     if (old == expected) *address = value;
     return old;
 }
+
+template <class T, class E, class V>
+inline __attribute__((always_inline)) T atomicCAS(T *address, E expected, V value) {
+    return atomicCAS<T>(address, static_cast<T>(expected), static_cast<T>(value));
+}
+
+// For whom an operation is atomic, a block or the whole machine, is of no concern here.
+#define atomicAdd_block atomicAdd
+#define atomicAdd_system atomicAdd
+#define atomicMax_block atomicMax
+#define atomicMin_block atomicMin
+#define atomicExch_block atomicExch
+#define atomicCAS_block atomicCAS
+#define atomicCAS_system atomicCAS

@@ -23,15 +23,20 @@
 #define __grid_constant__
 #define warpSize 32
 #define EMULATED_INLINE static inline __attribute__((always_inline))
+#define EMULATED_METHOD inline __attribute__((always_inline))
 
 #define threadIdx (emulated_thread->index)
 #define blockIdx (emulated_thread->block)
 #define blockDim emulated_block_size
 #define gridDim emulated_grid_size
-#define __syncthreads() emulator_barrier(__FILE__, __LINE__)
+#define __syncthreads() emulator_barrier(__FILE__, __LINE__, 0)
+#define __syncthreads_count(predicate) emulator_barrier(__FILE__, __LINE__, !!(predicate))
+#define __syncthreads_or(predicate) (__syncthreads_count(predicate) > 0)
+#define __syncthreads_and(predicate) (__syncthreads_count(!(predicate)) == 0)
 
 EMULATED_INLINE void __threadfence() {}
 EMULATED_INLINE void __threadfence_block() {}
+EMULATED_INLINE void __threadfence_system() {}
 
 struct dim3 {
     unsigned x, y, z;
@@ -49,6 +54,7 @@ struct dim3 {
 
 typedef unsigned char emulated_uchar;
 typedef unsigned short emulated_ushort;
+typedef long long emulated_longlong;
 EMULATED_VECTOR(float, float, 8, 16)
 EMULATED_VECTOR(int, int, 8, 16)
 EMULATED_VECTOR(char, char, 2, 4)
@@ -56,6 +62,7 @@ EMULATED_VECTOR(emulated_uchar, uchar, 2, 4)
 EMULATED_VECTOR(short, short, 4, 8)
 EMULATED_VECTOR(emulated_ushort, ushort, 4, 8)
 EMULATED_VECTOR(double, double, 16, 16)
+EMULATED_VECTOR(emulated_longlong, longlong, 16, 16)
 struct __align__(8) uint2 { unsigned x, y; };  // uint3 is in interface.h
 struct __align__(16) uint4 { unsigned x, y, z, w; };
 EMULATED_INLINE uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
@@ -69,13 +76,34 @@ EMULATED_INLINE uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w)
 #define __logf logf
 #define __sinf sinf
 #define __cosf cosf
+#define __tanf tanf
 #define __powf powf
+#define __log2f log2f
+#define __log10f log10f
 #define CUDART_INF_F (__builtin_inff())
 
+EMULATED_INLINE float emulated_apart(float x) {
+    asm("" : "+m"(x));  // g++ sees only that something may have happened to x
+    return x;
+}
 EMULATED_INLINE float rsqrtf(float x) { return 1.0f / sqrtf(x); }
+EMULATED_INLINE double rsqrt(double x) { return 1.0 / sqrt(x); }
 EMULATED_INLINE float __fdividef(float x, float y) { return x / y; }
 EMULATED_INLINE float __frcp_rn(float x) { return 1.0f / x; }
+EMULATED_INLINE float __fsqrt_rn(float x) { return sqrtf(x); }
+EMULATED_INLINE float __frsqrt_rn(float x) { return 1.0f / sqrtf(x); }
+EMULATED_INLINE float __fdiv_rn(float x, float y) { return x / y; }
 EMULATED_INLINE float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
+EMULATED_INLINE float __saturatef(float x) { return x > 0.0f ? (x < 1.0f ? x : 1.0f) : 0.0f; }
+// These are never made one fma with what stands around them.
+EMULATED_INLINE float __fadd_rn(float x, float y) { return emulated_apart(x + y); }
+EMULATED_INLINE float __fsub_rn(float x, float y) { return emulated_apart(x - y); }
+EMULATED_INLINE float __fmul_rn(float x, float y) { return emulated_apart(x * y); }
+EMULATED_INLINE int __float2int_rn(float x) { return static_cast<int>(rintf(x)); }
+EMULATED_INLINE int __float2int_rz(float x) { return static_cast<int>(x); }
+EMULATED_INLINE int __float2int_rd(float x) { return static_cast<int>(floorf(x)); }
+EMULATED_INLINE int __float2int_ru(float x) { return static_cast<int>(ceilf(x)); }
+EMULATED_INLINE float __int2float_rn(int x) { return static_cast<float>(x); }
 EMULATED_INLINE int min(int a, int b) { return a < b ? a : b; }
 EMULATED_INLINE int max(int a, int b) { return a > b ? a : b; }
 EMULATED_INLINE unsigned min(unsigned a, unsigned b) { return a < b ? a : b; }
@@ -87,8 +115,12 @@ EMULATED_INLINE float max(float a, float b) { return fmaxf(a, b); }
 EMULATED_INLINE double min(double a, double b) { return fmin(a, b); }
 EMULATED_INLINE double max(double a, double b) { return fmax(a, b); }
 EMULATED_INLINE int __popc(unsigned x) { return __builtin_popcount(x); }
+EMULATED_INLINE int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 EMULATED_INLINE int __ffs(int x) { return __builtin_ffs(x); }
 EMULATED_INLINE int __clz(int x) { return x ? __builtin_clz(x) : 32; }
+EMULATED_INLINE unsigned __umulhi(unsigned x, unsigned y) {
+    return static_cast<unsigned>(static_cast<unsigned long long>(x) * y >> 32);
+}
 
 namespace emulated {
 template <class To, class From>
@@ -121,12 +153,30 @@ EMULATED_INLINE int __float_as_int(float x) { return emulated::bits<int>(x); }
 EMULATED_INLINE float __uint_as_float(unsigned x) { return emulated::bits<float>(x); }
 EMULATED_INLINE unsigned __float_as_uint(float x) { return emulated::bits<unsigned>(x); }
 
-template <class T>
-inline __attribute__((always_inline)) T __ldg(const T *address) {
-    return *address;
-}
+// Which cache keeps a value is of no concern here.
+#define EMULATED_LOAD(name)                                                                  \
+    template <class T>                                                                       \
+    inline __attribute__((always_inline)) T name(const T *address) {                         \
+        return *address;                                                                     \
+    }
+#define EMULATED_STORE(name)                                                                 \
+    template <class T>                                                                       \
+    inline __attribute__((always_inline)) void name(T *address, T value) {                   \
+        *address = value;                                                                    \
+    }
+EMULATED_LOAD(__ldg)
+EMULATED_LOAD(__ldca)
+EMULATED_LOAD(__ldcg)
+EMULATED_LOAD(__ldcs)
+EMULATED_LOAD(__ldlu)
+EMULATED_LOAD(__ldcv)
+EMULATED_STORE(__stwb)
+EMULATED_STORE(__stcg)
+EMULATED_STORE(__stcs)
+EMULATED_STORE(__stwt)
+
+#include "floats16.h"
 
 #include "atomics.h"
-#include "floats16.h"
 #include "signature.h"
 #include "warp.h"

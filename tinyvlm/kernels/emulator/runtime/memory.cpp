@@ -22,6 +22,7 @@ struct Access {
 // The history of a few bytes (a granule) of memory: the last write and two unordered reads.
 struct Cell {
     Access write, read[2];
+    Access copy;         // cp.async that is under way into it
     uint32_t filled_in;  // the block that wrote it, for shared memory
     uint8_t filled;      // and which bytes
 };
@@ -138,8 +139,21 @@ static void remember_read(Cell &cell, const Access &now, bool shared) {
     if (cell.read[0].thread / 32 == cell.read[1].thread / 32) cell.read[1] = now;
 }
 
+[[noreturn]] static void fail_copy(const Cell &cell, bool write, const char *address, int bytes,
+                                   const void *pc) {
+    char place[128];
+    describe(address, place, sizeof place);
+    note("async copy", *current, pc, "%s of %d bytes, %s, while a copy to there is under way",
+         write ? "write" : "read", bytes, place);
+    report->other = site_of(threads[cell.copy.thread], cell.copy.pc);
+    report->has_other = 1;
+    abandon();
+}
+
 static void check_cell(Cell &cell, const Access &now, bool write, const Place &place,
                        const char *address, int bytes) {
+    if (cell.copy.block == block_number && cell.copy.bytes & now.bytes)
+        fail_copy(cell, write, address, bytes, now.pc);
     if (place.shared && !write) {
         uint8_t filled = cell.filled_in == block_number ? cell.filled : 0;
         if (now.bytes & ~filled) fail_at("uninitialised", "read", address, bytes, now.pc);
@@ -161,6 +175,23 @@ static bool is_private(const char *address, int bytes) {
     return address >= stack && address + bytes <= stack + STACK_BYTES;
 }
 
+// Calls visit(cell, mask, address) for each cell of an access; mask says which of its bytes.
+template <class Visit>
+static void each_cell(const Place &place, const char *address, int bytes, Visit visit) {
+    size_t first = address - place.start, last = first + bytes - 1, granule = place.granule;
+    for (size_t i = first / granule; i <= last / granule; i++) {
+        size_t start = i * granule, from = std::max(start, first);
+        size_t to = std::min(start + granule - 1, last);
+        uint8_t mask = ((2u << (to - start)) - 1) & ~((1u << (from - start)) - 1);
+        visit(place.cells[i], mask, place.start + from);
+    }
+}
+
+static Access access_now(uint8_t bytes, bool atomic, const void *pc) {
+    return {block_number, uint16_t(current->rank), bytes, atomic,
+            barrier_step, warp_step[current->warp], pc};
+}
+
 static void check_memory(const char *address, int bytes, bool write, bool atomic, bool aligned,
                          const void *pc) {
     Place place;
@@ -168,20 +199,23 @@ static void check_memory(const char *address, int bytes, bool write, bool atomic
         fail_at("out of bounds", write ? "write" : "read", address, bytes, pc);
     if (aligned && reinterpret_cast<uintptr_t>(address) % bytes)
         fail_at("misaligned", write ? "write" : "read", address, bytes, pc);
-    if (launch->profile) {
+    if (counting) {
         int what = atomic ? GLOBAL_ATOMIC : write ? GLOBAL_STORE : GLOBAL_LOAD;
         if (place.shared) what += SHARED_LOAD;
         profile_access(address, bytes, what, place.array, pc);
     }
-    size_t first = address - place.start, last = first + bytes - 1;
-    for (size_t i = first / place.granule; i <= last / place.granule; i++) {
-        size_t start = i * place.granule, from = start > first ? start : first;
-        size_t to = start + place.granule - 1 < last ? start + place.granule - 1 : last;
-        uint8_t mask = ((2u << (to - start)) - 1) & ~((1u << (from - start)) - 1);
-        Access now = {block_number, uint16_t(current->rank), mask, atomic, barrier_step,
-                      warp_step[current->warp], pc};
-        check_cell(place.cells[i], now, write, place, place.start + from, bytes);
-    }
+    each_cell(place, address, bytes, [&](Cell &cell, uint8_t mask, const char *start) {
+        check_cell(cell, access_now(mask, atomic, pc), write, place, start, bytes);
+    });
+}
+
+static void enter_hook() {
+    in_hook++;
+}
+
+static void leave_hook(const void *pc) {
+    in_hook--;
+    if (time_is_up && !in_hook) time_out(pc);
 }
 
 static void check_access(const void *where, int bytes, bool write, bool atomic, bool aligned,
@@ -190,10 +224,46 @@ static void check_access(const void *where, int bytes, bool write, bool atomic, 
     if (!current) return;  // no kernel runs: signature.h's own code
     current->pc = pc;
     if (is_private(address, bytes)) return;
-    in_hook = true;
+    enter_hook();
     check_memory(address, bytes, write, atomic, aligned, pc);
-    in_hook = false;
-    if (time_is_up) time_out(pc);
+    leave_hook(pc);
+}
+
+// cp.async and ldmatrix know shared memory only.
+static void require_shared(const void *where, int bytes, const char *what, const void *pc) {
+    const char *address = static_cast<const char *>(where);
+    Place place;
+    if (!find_shared(address, bytes, &place)) fail_at("out of bounds", what, address, bytes, pc);
+    if (reinterpret_cast<uintptr_t>(address) % bytes)
+        fail_at("misaligned", what, address, bytes, pc);
+}
+
+static void mark_copy(const char *address, int bytes, bool under_way, const void *pc) {
+    Place place;
+    find_shared(address, bytes, &place);
+    each_cell(place, address, bytes, [&](Cell &cell, uint8_t mask, const char *) {
+        cell.copy = under_way ? access_now(mask, false, pc) : Access();
+    });
+}
+
+extern "C" void emulator_read_row(const void *row, int bytes) {
+    const void *pc = __builtin_return_address(0);
+    current->pc = pc;
+    if (!launch->check) return;
+    require_shared(row, bytes, "read from shared memory", pc);
+    check_access(row, bytes, false, false, true, pc);
+}
+
+extern "C" void emulator_check_matrix(const void *matrix, unsigned row_bytes) {
+    const void *pc = __builtin_return_address(0);
+    current->pc = pc;
+    if (!launch->check) return;
+    auto address = static_cast<const char *>(matrix);
+    if (reinterpret_cast<uintptr_t>(matrix) % 32)
+        fail_at("misaligned", "a wmma matrix at a multiple of 32, access", address, 32, pc);
+    if (row_bytes % 16)
+        fail_at("misaligned", "a wmma matrix with rows of a multiple of 16, access", address,
+                int(row_bytes), pc);
 }
 
 extern "C" void emulator_atomic(void *address, int bytes, const void *pc) {

@@ -54,12 +54,14 @@ static void thread_main() {
 }
 
 // ---- waiting ----------------------------------------------------------------------------------
-extern "C" void emulator_barrier(const char *file, int line) {
+extern "C" int emulator_barrier(const char *file, int line, int predicate) {
     current->file = file;
     current->line = line;
+    current->predicate = predicate;
     current->pc = __builtin_return_address(0);
     current->state = AT_BARRIER;
     give_way();
+    return barrier_count;  // of this barrier: the next one needs this thread, too
 }
 
 // The lanes of `mask` that exist: the last warp of a block may be a partial one.
@@ -153,7 +155,11 @@ static bool settle_waiting(bool *ended) {
              thread_count);
         return false;
     }
-    for (int i = 0; i < thread_count; i++) threads[i].state = READY;
+    barrier_count = 0;
+    for (int i = 0; i < thread_count; i++) {
+        threads[i].state = READY;
+        barrier_count += threads[i].predicate;
+    }
     barrier_step++;
     return true;
 }
@@ -240,6 +246,7 @@ static void allocate_once() {
 static void forget_accesses();  // memory.cpp
 static void forget_profile();   // profile.cpp
 static void settle_all();
+static void forget_copies();    // copies.cpp
 static void start_watchdog();   // watchdog.cpp
 static void stop_watchdog();
 
@@ -252,6 +259,7 @@ static void run_grid() {
     uint64_t blocks = uint64_t(X) * Y * Z;
     for (uint64_t i = 0; i < blocks && !stopped; i++) {
         unsigned rank = launch->order == 1 ? blocks - 1 - i : i;
+        forget_copies();
         run_block({rank % X, rank / X % Y, rank / (X * Y)}, order, random);
         if (launch->profile) settle_all();
     }
@@ -260,7 +268,9 @@ static void run_grid() {
 extern "C" void emulator_launch(const Launch *asked, Report *answer) {
     launch = asked;
     report = answer;
-    stopped = in_hook = time_is_up = false;
+    stopped = time_is_up = false;
+    in_hook = 0;
+    counting = asked->profile;
     emulated_grid_size = {asked->grid[0], asked->grid[1], asked->grid[2]};
     emulated_block_size = {asked->block[0], asked->block[1], asked->block[2]};
     thread_count = asked->block[0] * asked->block[1] * asked->block[2];

@@ -12,6 +12,7 @@ struct Thread : EmulatedThread {
     const void *pc;    // where it waits, or last touched memory
     const char *file;  // of the barrier
     int line;
+    int predicate;  // of __syncthreads_count
     unsigned mask;  // of the collective
     void *data;
     EmulatedResolve resolve;
@@ -38,8 +39,10 @@ static Fiber scheduler;
 static const Launch *launch;
 static Report *report;
 static volatile bool stopped;  // a mistake was found, or the time is over
-// Between these the watchdog does not bite, or it would leave a half-changed history behind.
-static volatile bool in_hook, time_is_up;
+// In a hook the watchdog does not bite, or it would leave a half-changed history behind.
+static volatile int in_hook;
+static volatile bool time_is_up;
+static bool counting;  // for a profile
 
 static char *stacks, *shared_memory;
 static SharedArray shared_arrays[MAX_SHARED_ARRAYS];
@@ -49,6 +52,7 @@ static size_t shared_top, shared_cell_top, static_bytes;
 // Time, for the race detector. Blocks have no order among each other; within a block a barrier
 // orders everything, within a warp a collective does.
 static uint32_t block_number;  // 1 + its rank in the grid
+static int barrier_count;
 static uint32_t barrier_step, warp_step[MAX_THREADS / 32];
 
 extern "C" char __ehdr_start[] __attribute__((visibility("hidden")));  // this library, from here

@@ -1,4 +1,5 @@
-// Warp shuffles and votes: every lane hands in a value, the last lane to come computes all results.
+// Warp shuffles, votes and sums: every lane hands in a value, the last one to come computes all
+// results.
 #pragma once
 
 #define EMULATED_RESOLVE inline __attribute__((no_sanitize("thread"))) void
@@ -47,6 +48,52 @@ EMULATED_RESOLVE resolve_vote(void **lanes, unsigned) {
     for (int lane = 0; lane < 32; lane++)
         if (lanes[lane]) static_cast<Vote *>(lanes[lane])->result = votes;
 }
+
+template <class T>
+struct Match {
+    T given;
+    unsigned result;  // the lanes with the same value
+};
+
+template <class T>
+EMULATED_RESOLVE resolve_match(void **lanes, unsigned) {
+    for (int lane = 0; lane < 32; lane++) {
+        auto *mine = static_cast<Match<T> *>(lanes[lane]);
+        if (!mine) continue;
+        mine->result = 0;
+        for (int i = 0; i < 32; i++) {
+            auto *other = static_cast<Match<T> *>(lanes[i]);
+            if (other && memcmp(&other->given, &mine->given, sizeof(T)) == 0)
+                mine->result |= 1u << i;
+        }
+    }
+}
+
+template <class T>
+struct Reduction {
+    T value;
+};
+
+#define EMULATED_REDUCTION(name, update)                                                     \
+    template <class T>                                                                       \
+    EMULATED_RESOLVE resolve_##name(void **lanes, unsigned) {                                \
+        bool first = true;                                                                   \
+        T all{};                                                                             \
+        for (int lane = 0; lane < 32; lane++) {                                              \
+            if (!lanes[lane]) continue;                                                      \
+            T value = static_cast<Reduction<T> *>(lanes[lane])->value;                       \
+            all = first ? value : (update);                                                  \
+            first = false;                                                                   \
+        }                                                                                    \
+        for (int lane = 0; lane < 32; lane++)                                                \
+            if (lanes[lane]) static_cast<Reduction<T> *>(lanes[lane])->value = all;          \
+    }
+EMULATED_REDUCTION(add, all + value)
+EMULATED_REDUCTION(min, (value < all ? value : all))
+EMULATED_REDUCTION(max, (value > all ? value : all))
+EMULATED_REDUCTION(and, all & value)
+EMULATED_REDUCTION(or, all | value)
+EMULATED_REDUCTION(xor, all ^ value)
 }  // namespace emulated
 
 EMULATED_INLINE void __syncwarp(unsigned mask = 0xffffffffu) {
@@ -99,3 +146,36 @@ EMULATED_INLINE int __any_sync(unsigned mask, int predicate) {
 EMULATED_INLINE int __all_sync(unsigned mask, int predicate) {
     return __ballot_sync(mask, !predicate) == 0;
 }
+
+// Which lanes run together is nobody's promise: here, as CUDA allows, each runs by itself.
+EMULATED_INLINE unsigned __activemask() {
+    return 1u << emulated_thread->lane;
+}
+
+template <class T>
+__attribute__((always_inline)) inline unsigned __match_any_sync(unsigned mask, T value) {
+    emulated::Match<T> match = {value, 0};
+    emulator_collective(mask, &match, emulated::resolve_match<T>);
+    return match.result;
+}
+
+template <class T>
+__attribute__((always_inline)) inline unsigned __match_all_sync(unsigned mask, T value, int *all) {
+    unsigned present = __ballot_sync(mask, 1);
+    *all = __match_any_sync(mask, value) == present;
+    return *all ? present : 0;
+}
+
+#define EMULATED_REDUCE(name)                                                                \
+    template <class T>                                                                       \
+    __attribute__((always_inline)) inline T __reduce_##name##_sync(unsigned mask, T value) { \
+        emulated::Reduction<T> reduction = {value};                                          \
+        emulator_collective(mask, &reduction, emulated::resolve_##name<T>);                  \
+        return reduction.value;                                                              \
+    }
+EMULATED_REDUCE(add)
+EMULATED_REDUCE(min)
+EMULATED_REDUCE(max)
+EMULATED_REDUCE(and)
+EMULATED_REDUCE(or)
+EMULATED_REDUCE(xor)
