@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         demo,
         detect,
         doctor,
+        draw,
         kernels,
         prove,
         score,
@@ -34,8 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Vision-language models from scratch. Start with: python -m tinyvlm demo",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    every = (demo, ask, caption, detect, zero_shot, score, train, prove, bench, kernels, doctor)
-    for command in every:
+    to_use = (demo, draw, ask, caption, detect, zero_shot)
+    to_make = (train, prove, score, bench, kernels, doctor)
+    for command in (*to_use, *to_make):
         command.add(commands)
     arguments = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # labels and file names in any script, anywhere

@@ -8,9 +8,9 @@ from typing import Any
 from tinyvlm.cli.arguments import add_command, add_seed, add_threads
 
 EXAMPLES = """\
-  python -m tinyvlm prove clip --seed 0      about three minutes; a killed run continues
-  python -m tinyvlm prove paligemma --seed 0 three guides, about an hour
-  make results                               the table of all results"""
+  python -m tinyvlm prove clip --seed 0        about three minutes; a killed run continues
+  python -m tinyvlm prove paligemma --seed 0   three guides, about an hour
+  make results                                 the table of all results"""
 
 
 def add(commands: Any) -> None:
