@@ -38,7 +38,7 @@ def test_seeds_and_splits_differ(tmp_path):
     [
         (["p.png", "--objects", "5"], "5 objects"),
         (["p.png", "--split", "nowhere"], "split 'nowhere' is unknown; choose one of train"),
-        (["taken.png/p.png"], "could not write taken.png/p.png"),
+        (["taken.png/p.png"], "'taken.png/p.png' can't be written"),
         (["p.xyz"], "p.xyz"),
     ],
 )
