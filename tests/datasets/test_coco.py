@@ -2,6 +2,7 @@
 
 import copy
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -346,6 +347,28 @@ def test_no_instances_file(write, pictures):
         CocoInstances(write(twice), pictures)
 
 
+@pytest.mark.parametrize(
+    ("segmentation", "message"),
+    [
+        ({"size": [16, 12], "counts": [192]}, "run lengths of 16 x 12, not 12 x 16"),
+        ({"size": [12, 16], "counts": [191]}, "counts do not sum"),
+        ([], "segmentation has no polygon"),
+        (None, "segmentation has no polygon"),
+    ],
+)
+def test_what_can_not_be_painted(segmentation, message):
+    with pytest.raises(InputError, match=message):
+        coco.paint(segmentation, 12, 16)
+
+
+def test_an_index_of_other_images(write, pictures):
+    data = CocoCaptions(write(CAPTIONS), pictures)
+    data.file.columns["image_start"] = data.file.columns["image_start"][::-1]
+    data.file.columns["image_length"] = data.file.columns["image_length"][::-1]
+    with pytest.raises(InputError, match=r"does not fit .*delete it"):
+        data.path(0)
+
+
 def test_an_index_of_another_file(write, pictures):
     """Catches an index that is believed although its places have other items."""
     path = write(CAPTIONS)
@@ -354,3 +377,25 @@ def test_an_index_of_another_file(write, pictures):
     data.file.columns["annotation_length"] = np.roll(data.file.columns["annotation_length"], 1)
     with pytest.raises(InputError, match=r"does not fit .*delete it"):
         list(data)
+
+
+def test_the_first_opening_takes_little_memory(tmp_path, pictures):
+    """Catches a file that is read whole, which takes more than six times its size."""
+    images = [
+        {**IMAGES[0], "id": i, "coco_url": "http://example.org/" + "x" * 50} for i in range(999)
+    ]
+    shapes = [[float(f"{k % 640}.{i % 90 + 10}") for k in range(60)] for i in range(100)]
+    one = INSTANCES["annotations"][0]
+    rows = [one | {"image_id": i % 999, "segmentation": [shapes[i % 100]]} for i in range(10_000)]
+    path = tmp_path / "large.json"
+    path.write_text(json.dumps({**INSTANCES, "images": images, "annotations": rows}))
+    del rows, images, shapes
+    tracemalloc.start()
+    try:
+        data = CocoInstances(path, pictures)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(data) == 999
+    assert path.stat().st_size > 5_000_000
+    assert peak < 2 * path.stat().st_size

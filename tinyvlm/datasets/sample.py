@@ -33,7 +33,7 @@ class OnDemand(Sequence[T]):
 class Sample:
     read: Callable[[], np.ndarray] = field(repr=False)  # gives (Y, X, 3) uint8
     captions: list[str] = field(default_factory=list)
-    label: int | None = None  # class of the whole picture
+    label: int | None = None  # class of the whole picture; NLVR: whether its sentence is true
     boxes: list[tuple[float, float, float, float]] = field(default_factory=list)  # x, y, w, h
     box_labels: list[int] = field(default_factory=list)  # one class a box
     masks: Sequence[np.ndarray] = field(default_factory=list, repr=False)  # (Y, X) bool, one a box
