@@ -47,6 +47,29 @@ def test_an_array_is_held_and_not_copied():
     assert x.detach().data is x.numpy() is x.data
 
 
+def test_an_array_of_another_class_stays_one():
+    """Catches the emulated device's arrays turned into plain ones."""
+
+    class Emulated(np.ndarray):
+        pass
+
+    x = np.ones(2, np.float32).view(Emulated)
+    assert Tensor(x).data is x
+    assert type((Tensor(x) + 1).data) is Emulated
+
+
+@pytest.mark.parametrize(
+    "new_shape",
+    [(3, 2), ((3, 2),), ([3, 2],), (np.array([3, 2]),), (np.int64(3), -1), ((np.int32(3), 2),)],
+)
+def test_shapes_are_given_as_numbers_or_as_one_sequence(new_shape):
+    x = leaf(*range(6))
+    y = x.reshape(*new_shape)
+    assert y.shape == (3, 2)
+    assert all(type(n) is int for n in y.function.shape)
+    assert y.reshape(np.int64(6)).shape == (6,)
+
+
 def test_facts_about_a_tensor():
     x = Tensor(np.ones((2, 3), np.float32))
     assert (x.shape, x.ndim, x.size, len(x), x.device) == ((2, 3), 2, 6, 2, "cpu")
@@ -103,8 +126,13 @@ def test_an_operation_that_changes_the_type_is_caught():
         def backward(self, dy):
             return dy
 
-    with pytest.raises(TypeError, match=r"Careless: inputs \(float32 \(1,\)\) give float64"):
+    message = r"Careless: inputs \(float32 \(1,\)\) give float64"
+    with pytest.raises(TypeError, match=message):
         apply(Careless(), leaf(1, dtype=np.float32))
+    with no_grad(), pytest.raises(TypeError, match=message):
+        apply(Careless(), leaf(1, dtype=np.float32))
+    with no_grad(), pytest.raises(TypeError, match="Add: inputs"):
+        leaf(1, dtype=np.float32) + leaf(1)
 
 
 def test_plain_numbers_take_the_tensors_type():
@@ -359,7 +387,9 @@ def test_no_grad():
         return x * 2.0
 
     with no_grad():
-        assert not (x * 2.0).requires_grad
+        y = x * 2.0
+        assert not y.requires_grad
+        assert y.function is None
         with no_grad():
             pass
         assert not (x * 2.0).requires_grad, "still inside the outer block"

@@ -48,15 +48,8 @@ class Tensor:
     __array_ufunc__ = None  # array + Tensor asks the Tensor, instead of looping over it
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        if isinstance(data, Tensor):
-            raise TypeError("data is a Tensor already; use it, or its .detach()")
-        if not hasattr(data, "dtype"):
-            data = np.asarray(data)
-            if data.dtype == np.float64:
-                data = data.astype(np.float32)
-        elif isinstance(data, np.generic):
-            data = np.asarray(data)
-        backend.device_of(data)  # raises for anything that is no array
+        if type(data) is not np.ndarray:
+            data = to_array(data)
         if data.dtype.kind not in "fiub":
             raise TypeError(f"a tensor holds numbers or booleans, got {data.dtype}")
         if requires_grad and data.dtype.kind != "f":
@@ -267,17 +260,20 @@ def apply(function: Function, *inputs: Any) -> Tensor:
     Raises TypeError when floating-point types are mixed, and ValueError when devices are.
     """
     tensors = as_tensors(inputs)
-    recording = _recording.get()
-    function.needs = tuple(recording and t.requires_grad for t in tensors)
+    if _recording.get():
+        function.needs = tuple([t.requires_grad for t in tensors])
+    else:
+        function.needs = (False,) * len(tensors)
     try:
         y = function.forward(*[t.data for t in tensors])
     except ValueError as error:
         shapes = ", ".join(str(t.shape) for t in tensors)
         raise ValueError(f"{function.name} of {shapes}: {error}") from error
     out = Tensor(y)
-    check_types(function, tensors, out)
-    if any(function.needs):
-        function.inputs = tuple(t.node for t in tensors)
+    if not all_alike(tensors, out):
+        check_types(function, tensors, out)
+    if True in function.needs:
+        function.inputs = tuple([t.node for t in tensors])
         out.function = function
         out.requires_grad = True
     return out
@@ -285,18 +281,30 @@ def apply(function: Function, *inputs: Any) -> Tensor:
 
 def as_tensors(inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
     """Wrap plain numbers and arrays as constants with the dtype and device of the first Tensor."""
-    if all(isinstance(x, Tensor) for x in inputs):
-        return inputs
-    like = next((x for x in inputs if isinstance(x, Tensor)), None)
-    if like is None:
-        return tuple(Tensor(x) for x in inputs)
-    xp = backend.array_module(like.data)
-    dtype = like.dtype if like.dtype.kind == "f" else None
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            like = next((x for x in inputs if isinstance(x, Tensor)), None)
+            return tuple([x if isinstance(x, Tensor) else constant(x, like) for x in inputs])
+    return inputs
 
-    def constant(x: Any) -> Tensor:
-        return Tensor(x if hasattr(x, "dtype") or dtype is None else xp.asarray(x, dtype))
 
-    return tuple(x if isinstance(x, Tensor) else constant(x) for x in inputs)
+def constant(x: Any, like: Tensor | None) -> Tensor:
+    """x as a Tensor; a plain number beside a float Tensor takes its dtype and device."""
+    if like is None or hasattr(x, "dtype") or like.data.dtype.kind != "f":
+        return Tensor(x)
+    return Tensor(backend.array_module(like.data).asarray(x, like.data.dtype))
+
+
+def all_alike(inputs: tuple[Tensor, ...], out: Tensor) -> bool:
+    """True for NumPy arrays of one dtype, the common case, in which check_types finds nothing.
+
+    A decoder that reads one token computes so little that half a microsecond here is felt.
+    """
+    dtype = out.data.dtype
+    for t in inputs:  # noqa: SIM110  # as all(...) it would take four times as long
+        if t.data.dtype is not dtype or type(t.data) is not np.ndarray:
+            return False
+    return True
 
 
 def check_types(function: Function, inputs: tuple[Tensor, ...], out: Tensor) -> None:
@@ -313,6 +321,19 @@ def check_types(function: Function, inputs: tuple[Tensor, ...], out: Tensor) -> 
         raise ValueError(f"{function.name}: inputs are on different devices ({came}); use .to()")
 
 
+def to_array(data: Any) -> Array:
+    """What a Tensor holds of anything else than a NumPy array; a GPU array stays what it is."""
+    if isinstance(data, Tensor):
+        raise TypeError("data is a Tensor already; use it, or its .detach()")
+    if not hasattr(data, "dtype"):
+        data = np.asarray(data)
+        return data.astype(np.float32) if data.dtype == np.float64 else data
+    if isinstance(data, np.generic):
+        return np.asarray(data)
+    backend.device_of(data)  # raises for anything that is no array
+    return data
+
+
 def raw(x: Any) -> Any:
     """The array inside a Tensor; anything else as it is."""
     return x.data if isinstance(x, Tensor) else x
@@ -326,6 +347,6 @@ def as_array(x: Any) -> Array:
 
 def flat_arguments(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     """reshape(2, 3) and reshape((2, 3)) mean the same."""
-    if len(arguments) == 1 and not isinstance(arguments[0], int | np.integer):
-        arguments = tuple(arguments[0])
-    return tuple(int(a) for a in arguments)
+    if len(arguments) == 1 and not isinstance(arguments[0], (int, np.integer)):
+        arguments = arguments[0]
+    return tuple(map(int, arguments))
