@@ -18,6 +18,7 @@ from tinyvlm.blocks.projector import Projector
 from tinyvlm.nn import init
 from tinyvlm.nn.attention import watch_attention
 from tinyvlm.nn.masks import Mask
+from tinyvlm.ops.rope import Rotation
 from tinyvlm.tensor import Tensor, no_grad
 
 TINY = GemmaConfig(
@@ -183,10 +184,11 @@ def test_attention_can_be_watched():
         assert (weights[:, :, ~mask.dense()[0, -T:]] == 0).all()
     # Head 3 reads the second pair of key heads: with other keys there, only heads 2 and 3 change.
     attention = GroupedAttention(TINY, np.random.default_rng(0))
+    rotation = Rotation.at(np.arange(5), 6, 10000.0, x.dtype)
     with watch_attention() as maps:
-        attention(x, mask, np.arange(5))
+        attention(x, mask, rotation)
         attention.k.weight.data[:, 6:] *= np.float32(2)
-        attention(x, mask, np.arange(5))
+        attention(x, mask, rotation)
     np.testing.assert_array_equal(maps[0][:, :2], maps[1][:, :2])
     assert np.abs(maps[0][:, 2:] - maps[1][:, 2:]).max() > 1e-3
 

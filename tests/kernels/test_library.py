@@ -93,6 +93,26 @@ def test_grouping_queries_and_back(H, G):
     np.testing.assert_array_equal(library.ungroup_queries(grouped, H), x)
 
 
+@pytest.mark.parametrize("G", [1, 2, 4])
+def test_grouping_one_query_a_head(G):
+    """The short way of decoding is the long way: two equal queries, and each of them alone."""
+    x = np.repeat(normal(3, 1, 4, 5), 2, axis=1)
+    alone, both = library.group_queries(x[:, :1], G), library.group_queries(x, G)
+    assert alone.shape == (3, G, 4 // G, 5)
+    np.testing.assert_array_equal(alone, both[:, :, ::2])
+    np.testing.assert_array_equal(library.ungroup_queries(alone, 4), x[:, :1])
+
+
+def test_rows_are_copied_only_when_they_do_not_lie_together():
+    """Catches a copy of all keys at every token that is decoded."""
+    stored = normal(2, 3, 8)[:, :, :5]  # as in a KVCache with room for 8
+    assert library.contiguous_rows(stored) is stored
+    turned = normal(2, 5, 3).swapaxes(1, 2)
+    copy = library.contiguous_rows(turned)
+    np.testing.assert_array_equal(copy, turned)
+    assert copy.strides[-1] == 8
+
+
 @pytest.mark.parametrize("ids_type", [np.int64, np.int32, np.uint8])
 @pytest.mark.parametrize("ids", [[3, 0, 3, 1, 3], [0], [2, 2, 2], [4, 3, 2, 1, 0], []])
 def test_scatter_add_rows(ids, ids_type):

@@ -1,5 +1,7 @@
 """Masks as ranks: every rule of who may look at whom, against its description."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,14 @@ def text(dense):
 
 def test_causal():
     assert text(Mask.causal(3).dense()[0]) == ["x . .", "x x .", "x x x"]
+
+
+def test_a_mask_is_written_out_once():
+    """All blocks of a model read one array; a mask that is replaced has its own."""
+    mask = Mask.causal(3)
+    assert mask.dense() is mask.dense()
+    last = replace(mask, q_rank=mask.q_rank[:, -1:])
+    assert text(last.dense()[0]) == ["x x x"]
 
 
 def test_full_hides_padding_from_and_on_both_sides():

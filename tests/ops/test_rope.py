@@ -5,6 +5,7 @@ import pytest
 from gradient_check import check, normal
 
 from tinyvlm.nn import functional as F
+from tinyvlm.ops.rope import Rotation
 from tinyvlm.tensor import Tensor
 
 
@@ -66,3 +67,18 @@ def test_scores_depend_on_the_distance_only():
 def test_shapes_that_do_not_fit(shape):
     with pytest.raises(ValueError, match=r"RoPE of .*: expected x \(B, T, H, K\) with K even"):
         F.rope(Tensor(np.ones(shape)), np.arange(3))
+
+
+@pytest.mark.parametrize("positions", [np.arange(5), np.array([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])])
+def test_turns_that_are_computed_once(positions):
+    """One Rotation for heads and blocks; its last positions are those of the last tokens."""
+    rotation = Rotation.at(positions, 6, 100.0, np.dtype("f4"))
+    for H in (4, 1):
+        x = normal(2, 5, H, 6).astype(np.float32)
+        expected = F.rope(Tensor(x), positions, 100.0).data
+        y = F.rotate(Tensor(x), rotation)
+        assert y.dtype == np.float32
+        np.testing.assert_array_equal(y.data, expected)
+        last = F.rotate(Tensor(x[:, -2:]), rotation.last(2))
+        np.testing.assert_array_equal(last.data, expected[:, -2:])
+        np.testing.assert_allclose(rotation.turn_back(expected), x, rtol=0, atol=1e-6)

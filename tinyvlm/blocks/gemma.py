@@ -25,6 +25,7 @@ from tinyvlm.nn.attention import show_to_watchers
 from tinyvlm.nn.layers import Embedding, Linear
 from tinyvlm.nn.masks import Mask
 from tinyvlm.nn.module import Module, Parameter
+from tinyvlm.ops.rope import Rotation
 from tinyvlm.tensor import Tensor
 
 
@@ -78,6 +79,8 @@ class RMSNorm(Module):
 class GroupedAttention(Module):
     """Causal or not, as the mask says: (B, S, D) -> (B, T, D) for the last T = keep positions.
 
+    rotation: the turns of RoPE at the S positions, which all blocks share.
+
     G = H is multi-head attention, G = 1 multi-query attention (Shazeer 2019, arXiv 1911.02150): the
     cache of a decoder is H times smaller.
     """
@@ -94,19 +97,19 @@ class GroupedAttention(Module):
         self,
         x: Tensor,
         mask: Mask | None,
-        positions: Array,
+        rotation: Rotation,
         cache: KVCache | None = None,
         keep: int | None = None,
     ) -> Tensor:
         H, G, K = self.config.heads, self.config.kv_heads, self.config.head_width
         B, S, _ = x.shape
-        k = F.rope(self.k(x).reshape(B, S, G, K), positions, self.config.theta)  # (B, S, G, K)
+        k = F.rotate(self.k(x).reshape(B, S, G, K), rotation)  # (B, S, G, K)
         v = self.v(x).reshape(B, S, G, K)  # (B, S, G, K)
         if keep is not None:
-            x, positions = x[:, -keep:], positions[..., -keep:]
+            x, rotation = x[:, -keep:], rotation.last(keep)
             mask = mask and replace(mask, q_rank=mask.q_rank[:, -keep:])
         T = x.shape[1]
-        q = F.rope(self.q(x).reshape(B, T, H, K), positions, self.config.theta)  # (B, T, H, K)
+        q = F.rotate(self.q(x).reshape(B, T, H, K), rotation)  # (B, T, H, K)
         if cache is not None:
             k, v = cache.extend(k, v)  # from here on S counts the earlier tokens too
         show_to_watchers(q, k, mask)
@@ -140,14 +143,14 @@ class GemmaBlock(Module):
         self,
         x: Tensor,
         mask: Mask | None,
-        positions: Array,
+        rotation: Rotation,
         cache: KVCache | None = None,
         keep: int | None = None,
     ) -> Tensor:
         seen = self.norm1(x)
         if keep is not None:
             x = x[:, -keep:]
-        x = x + self.attention(seen, mask, positions, cache, keep)
+        x = x + self.attention(seen, mask, rotation, cache, keep)
         x = x + self.mlp(self.norm2(x))
         return x
 
@@ -193,10 +196,11 @@ class Gemma(Module):
         """
         if positions is None:
             positions = np.arange(x.shape[1])
+        rotation = Rotation.at(positions, self.config.head_width, self.config.theta, x.dtype)
         caches: list[KVCache] | list[None] = cache or [None] * len(self.blocks)
         for block, stored in zip(self.blocks, caches, strict=True):
             last = block is self.blocks[-1]
-            x = block(x, mask, positions, stored, keep if last else None)
+            x = block(x, mask, rotation, stored, keep if last else None)
         return self.norm(x)
 
     def logits(self, x: Tensor) -> Tensor:

@@ -48,6 +48,8 @@ def group_queries(x: Array, G: int) -> Array:
     So grouped-query attention is the same matrix product, and no key head is ever copied.
     """
     B, T, H, K = x.shape
+    if T == 1:  # one token a row: they lie so already
+        return x.reshape(B, G, H // G, K)
     x = x.reshape(B, T, G, H // G, K).transpose(0, 2, 3, 1, 4)  # (B, G, R, T, K)
     return x.reshape(B, G, (H // G) * T, K)
 
@@ -56,6 +58,8 @@ def ungroup_queries(x: Array, H: int) -> Array:
     """(B, G, R*T, K) -> (B, T, H, K), the inverse of group_queries, contiguous."""
     B, G, RT, K = x.shape
     R = H // G
+    if RT == R:
+        return x.reshape(B, 1, H, K)
     x = x.reshape(B, G, R, RT // R, K).transpose(0, 3, 1, 2, 4)  # (B, T, G, R, K)
     return np.ascontiguousarray(x).reshape(B, RT // R, H, K)
 
@@ -69,8 +73,7 @@ def attention_forward(
     q = group_queries(q * scale, G)
     k = k.transpose(0, 2, 1, 3)  # (B, G, S, K)
     v = v.transpose(0, 2, 1, 3)
-    # On some processors a contiguous k^T makes this twice as fast, on others it costs a copy.
-    weights = np.matmul(q, np.ascontiguousarray(k.swapaxes(-1, -2)))  # (B, G, R*T, S)
+    weights = np.matmul(q, contiguous_rows(k.swapaxes(-1, -2)))  # (B, G, R*T, S)
     if visible is not None:
         hide(weights, visible, T)
     may_see_nothing = visible is not None or k.shape[2] == 0
@@ -88,6 +91,15 @@ def attention_forward(
     y *= inverse_sum
     y = ungroup_queries(y, H)  # (B, T, H, K)
     return y, AttentionSaved(q, k, v, weights, inverse_sum, y, scale)
+
+
+def contiguous_rows(x: Array) -> Array:
+    """x, or a copy of it if the values of a row do not lie side by side.
+
+    On some processors k^T so copied makes its product twice as fast, on others the copy is lost. In
+    a KVCache it lies so already.
+    """
+    return x if x.strides[-1] == x.itemsize else np.ascontiguousarray(x)
 
 
 def hide(scores: Array, visible: Array, T: int) -> None:

@@ -246,7 +246,12 @@ def attention(
 
 def rope(x: Tensor, positions: Any, theta: float = 10000.0) -> Tensor:
     """Rotary positions, half-split form: x (B, T, H, K), positions (T,) or (B, T)."""
-    return apply(rope_ops.RoPE(as_array(positions), theta), x)
+    return rotate(x, rope_ops.Rotation.at(as_array(positions), x.shape[-1], theta, x.dtype))
+
+
+def rotate(x: Tensor, rotation: rope_ops.Rotation) -> Tensor:
+    """The same by turns that are computed already."""
+    return apply(rope_ops.RoPE(rotation), x)
 
 
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:

@@ -10,6 +10,7 @@ me" marks up to and including a token.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,7 +28,14 @@ class Mask:
     equal: bool = False
 
     def dense(self) -> Array:
-        """(B or 1, T, S) bool, True where query t may look at key s: for NumPy and for drawing."""
+        """(B or 1, T, S) bool, True where query t may look at key s: for NumPy and for drawing.
+
+        Made once, and the same array for all blocks of a model: don't write into it.
+        """
+        return self._dense
+
+    @cached_property
+    def _dense(self) -> Array:
         q = self.q_rank[:, :, None]  # (B, T, 1)
         k = self.k_rank[:, None, :]  # (B, 1, S)
         return k == q if self.equal else k <= q
