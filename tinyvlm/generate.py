@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyvlm.backend import Array
+from tinyvlm.backend import Array, to_device
 from tinyvlm.blocks.gemma import Gemma, count_positions
+from tinyvlm.blocks.gemma_step import read_token
 from tinyvlm.blocks.kv_cache import KVCache
 from tinyvlm.errors import InputError
 from tinyvlm.nn import functional as F
 from tinyvlm.nn.masks import HIDDEN, Mask
+from tinyvlm.ops.softmax import softmax
 from tinyvlm.tensor import Tensor, no_grad
 
 
@@ -74,7 +76,7 @@ def generate(
     probability of the token, before temperature, top_k and top_p. use_cache=False reads everything
     again at every step: the same tokens, slower, to compare with. first (B,): tokens to begin with,
     in place of chosen ones; each is scored like any other. The prefix reads itself as a whole
-    (prefix-LM); causal=True: each of its tokens sees only what came before (a plain language model).
+    (prefix-LM); with causal=True each of its tokens sees only what came before.
     Raises InputError for max_tokens below 1, a row with nothing to read, or sampling without rng.
     """
     if max_tokens < 1:
@@ -93,7 +95,7 @@ def generate(
     logits = reader.read_prefix()  # (B, V)
     for t in range(max_tokens):
         token = first if t == 0 and first is not None else choose(logits, sampling, rng)  # (B,)
-        p = F.softmax(Tensor(logits)).numpy()  # (B, V)
+        p = softmax(logits)  # (B, V)
         ids[going, t] = token[going]
         scores[going, t] = p[going, token[going]]
         going &= token != eos_id
@@ -164,6 +166,8 @@ class Reader:
 class CachedReader(Reader):
     """Reads each token once; what was read is in the cache."""
 
+    cache: list[KVCache]
+
     def __init__(
         self, model: Gemma, prefix: Tensor, present: Array, max_tokens: int, causal: bool = False
     ) -> None:
@@ -179,6 +183,6 @@ class CachedReader(Reader):
         if self.k_rank is not None:
             seen = self.present.shape[1] + T
             mask = Mask(np.zeros((B, 1), np.int32), self.k_rank[:, :seen])
-        x = self.model.embed(ids[:, -1:])  # (B, 1, D)
-        x = self.model(x, mask, self.new_position + (T - 1), self.cache)  # (B, 1, D)
-        return self.model.logits(x.reshape(B, -1)).numpy()  # (B, V)
+        positions = self.new_position + (T - 1)  # (B, 1)
+        logits = read_token(self.model, ids[:, -1], mask, positions, self.cache)  # (B, V)
+        return to_device(logits, "cpu")

@@ -26,6 +26,15 @@ def test_pieces_come_back_end_to_end(pieces):
     assert cache.length == 7
 
 
+def test_raw_arrays_come_back_raw():
+    cache = KVCache(3)
+    cache.extend(Tensor(keys(2, 1)), Tensor(keys(2, 1, seed=1)))
+    all_k, all_v = cache.store(keys(2, 2, seed=2), keys(2, 2, seed=3))
+    assert type(all_k) is type(all_v) is np.ndarray
+    np.testing.assert_array_equal(all_k, np.concatenate([keys(2, 1), keys(2, 2, 2)], axis=1))
+    np.testing.assert_array_equal(all_v, np.concatenate([keys(2, 1, 1), keys(2, 2, 3)], axis=1))
+
+
 def test_it_refuses_what_does_not_fit():
     cache = KVCache(4)
     cache.extend(Tensor(keys(2, 3)), Tensor(keys(2, 3)))

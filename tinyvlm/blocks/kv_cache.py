@@ -28,11 +28,16 @@ class KVCache:
 
         Raises ValueError when they don't fit, or when a gradient is recorded: it would end here.
         """
-        B, T, G, K = k.shape
         if k.requires_grad or v.requires_grad:
             raise ValueError("KVCache: a cache has no gradient; generate inside no_grad()")
+        keys, values = self.store(k.data, v.data)
+        return Tensor(keys), Tensor(values)
+
+    def store(self, k: Array, v: Array) -> tuple[Array, Array]:
+        """The same on raw arrays."""
+        B, T, G, K = k.shape
         if self.k is None:
-            xp = array_module(k.data)
+            xp = array_module(k)
             self.k = xp.empty((B, G, K, self.capacity), k.dtype)  # (B, G, K, capacity)
             self.v = xp.empty((B, G, self.capacity, K), v.dtype)  # (B, G, capacity, K)
         start, S = self.length, self.length + T
@@ -42,8 +47,8 @@ class KVCache:
                 f"{self.capacity} of {self.k.shape[0]}"
             )
         self.length = S
-        self.k[..., start:S] = k.data.transpose(0, 2, 3, 1)
-        self.v[:, :, start:S] = v.data.transpose(0, 2, 1, 3)
+        self.k[..., start:S] = k.transpose(0, 2, 3, 1)
+        self.v[:, :, start:S] = v.transpose(0, 2, 1, 3)
         keys = self.k[..., :S].transpose(0, 3, 1, 2)  # (B, S, G, K)
         values = self.v[:, :, :S].transpose(0, 2, 1, 3)  # (B, S, G, K)
-        return Tensor(keys), Tensor(values)
+        return keys, values
