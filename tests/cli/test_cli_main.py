@@ -17,8 +17,11 @@ from tinyvlm.cli import (
     demo,
     detect,
     doctor,
+    draw,
+    kernels,
     main,
     prove,
+    score,
     train,
     zero_shot,
 )
@@ -26,13 +29,16 @@ from tinyvlm.errors import InputError
 
 COMMANDS = {
     "demo": demo,
+    "draw": draw,
     "ask": ask,
     "caption": caption,
     "detect": detect,
     "zero-shot": zero_shot,
     "train": train,
     "prove": prove,
+    "score": score,
     "bench": bench,
+    "kernels": kernels,
     "doctor": doctor,
 }
 

@@ -21,7 +21,6 @@ import numpy as np
 from tinyvlm import images
 from tinyvlm.datasets.confined import check_folder, is_inside, natural, quote, visible
 from tinyvlm.datasets.picture_set import PictureSet
-from tinyvlm.datasets.picture_set import load_pictures as load_pictures
 from tinyvlm.datasets.text_files import lines, table
 from tinyvlm.errors import InputError
 

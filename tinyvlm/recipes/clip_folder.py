@@ -16,7 +16,8 @@ import numpy as np
 from tinyvlm import images, model_files, zero_shot
 from tinyvlm.blocks.text import TextConfig
 from tinyvlm.blocks.vit import ViTConfig
-from tinyvlm.datasets.folder import CaptionFolder, ClassFolder, load_pictures
+from tinyvlm.datasets.folder import CaptionFolder, ClassFolder
+from tinyvlm.datasets.picture_set import load_pictures
 from tinyvlm.errors import InputError
 from tinyvlm.models.clip import CLIP, CLIPConfig, clip_loss
 from tinyvlm.parallel import default_threads, in_shards
