@@ -2,11 +2,12 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import tinyvlm
-from tinyvlm.cli import kernels, main
+from tinyvlm.cli import doctor, kernels, main
 from tinyvlm.kernels.emulator import compiler
 
 LADDERS = Path(tinyvlm.__file__).parent / "kernels"
@@ -161,3 +162,32 @@ def test_help_shows_how_a_file_says_how_it_is_run(capsys, tmp_path):
     code = "\n".join(line.strip() for line in text[start:].splitlines()[:4])
     read = header.parse(code, "my.cu", ["add_multiple"])
     assert (read.expects, read.values["a"]) == ({"y": "a * x + y"}, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (
+            {"g++": "g++ (Debian) 12.2"},
+            "CUDA on CPU   fast, check and profile, by g++ (Debian) 12.2",
+        ),
+        ({"clang++": "clang version 19"}, "CUDA on CPU   fast mode only, by clang version 19"),
+        ({"g++": "Apple clang 16"}, "CUDA on CPU   fast mode only, by Apple clang 16"),
+        ({}, "CUDA on CPU   the CUDA emulator compiles kernels with g++, which is not installed"),
+    ],
+)
+def test_doctor_says_which_modes_there_are(monkeypatch, found, line):
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: name if name in found else None)
+    monkeypatch.setattr(
+        compiler.subprocess,
+        "run",
+        lambda command, **_: SimpleNamespace(stdout=f"{found[command[0]]}\nCopyright"),
+    )
+    monkeypatch.setattr(compiler.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(compiler.platform, "machine", lambda: "x86_64")
+    compiler.find_compiler.cache_clear()
+    try:
+        assert doctor.emulator_line().startswith(line)
+    finally:
+        monkeypatch.undo()
+        compiler.find_compiler.cache_clear()

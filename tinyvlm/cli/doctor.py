@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
             missing.append((name, install))
     for line in gpu_lines():
         print(line)
+    print(emulator_line())
     for name, install in missing:
         print(f"to get {name}: {sys.executable} -m pip install {install}")
 
@@ -97,3 +98,16 @@ def gpu_lines() -> list[str]:
 
     problem = backend.gpu_problem()
     return [f"GPU           {f'not used: {problem}' if problem else backend.gpu_name()}"]
+
+
+def emulator_line() -> str:
+    """Which modes of the CUDA emulator this machine has."""
+    from tinyvlm.errors import InputError
+    from tinyvlm.kernels.emulator import compiler
+
+    try:
+        found = compiler.find_compiler()
+    except InputError as error:
+        return f"CUDA on CPU   {error}"
+    modes = "fast, check and profile" if found.checks else "fast mode only"
+    return f"CUDA on CPU   {modes}, by {found.version}"

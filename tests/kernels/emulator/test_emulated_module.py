@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,35 @@ def test_without_a_compiler_a_sentence_says_so(monkeypatch):
     finally:
         monkeypatch.undo()
         compiler.find_compiler.cache_clear()
+
+
+def test_check_mode_elsewhere_is_refused_in_a_sentence(monkeypatch):
+    """On a machine, or with a compiler, that has fast mode only."""
+    clang = compiler.Compiler("/usr/bin/clang++", "clang version 19")
+    monkeypatch.setattr(compiler, "find_compiler", lambda: clang)
+    with pytest.raises(InputError, match=r"check mode and profiles need g\+\+ on Linux") as caught:
+        EmulatedModule(SCALE, ("-DBY=3",), check=True)
+    assert "with clang version 19 on " in str(caught.value)
+    monkeypatch.undo()
+    monkeypatch.setattr(compiler.platform, "machine", lambda: "aarch64")
+    assert not compiler.find_compiler().checks
+
+
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="no clang++")
+def test_fast_mode_by_clang(monkeypatch, kernel_cache):
+    which = shutil.which
+    monkeypatch.setattr(compiler.shutil, "which", lambda n: None if n == "g++" else which(n))
+    compiler.find_compiler.cache_clear()
+    compiler.machine.cache_clear()
+    try:
+        y = np.zeros(8, np.float32)
+        args = (X, y, np.float32(2), np.int32(7))
+        EmulatedModule(SCALE, ("-DBY=7",)).get_function("scale")((1,), (8,), args)
+        np.testing.assert_array_equal(y, [*14 * X[:7], 0])
+    finally:
+        monkeypatch.undo()
+        compiler.find_compiler.cache_clear()
+        compiler.machine.cache_clear()
 
 
 def test_the_cache_is_keyed_by_content(kernel_cache):

@@ -1,4 +1,7 @@
-"""Compiles a prepared kernel with g++ into a shared library, once per content (layer 1).
+"""Compiles a prepared kernel into a shared library, once per content (layer 1).
+
+g++ on Linux x86-64 does all modes. Elsewhere, and with clang++, there is fast mode only: check mode
+needs the calls that g++'s -fsanitize=thread puts before every load and store.
 
 The cache is a folder of libraries named by the hash of all that goes into them. A library is built
 under a private name and moved into place, so two processes that build at once both end well.
@@ -9,10 +12,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyvlm.errors import InputError
@@ -25,9 +30,10 @@ CACHE_VARIABLE = "TINYVLM_KERNEL_CACHE"
 
 # -gdwarf-4: in version 5 g++ calls the first file "<stdin>", whatever #line says.
 COMMON = ["-std=c++17", "-g1", "-gdwarf-4", "-fPIC", "-w", "-fdiagnostics-color=never"]
-# -fno-gnu-unique: else the statics of two loaded kernels become one. -ffp-contract=fast: a * b + c
-# is one fma, as nvcc makes it.
-KERNEL_FLAGS = ["-march=native", "-ffp-contract=fast", "-fno-strict-aliasing", "-fno-gnu-unique"]
+# -ffp-contract=fast: a * b + c is one fma, as nvcc makes it.
+KERNEL_FLAGS = ["-ffp-contract=fast", "-fno-strict-aliasing"]
+GNU_FLAGS = ["-fno-gnu-unique"]  # else the statics of two loaded kernels become one
+NATIVE = "-march=native" if platform.machine() == "x86_64" else "-mcpu=native"
 # A tail call or a vectorised loop would hide the line an access belongs to, and a float4 that g++
 # takes apart (sra) would hide that its 16 bytes are not aligned. A load that is moved to where its
 # value is used (sink) may come to stand in an if, and then fewer lanes of a warp are seen to read.
@@ -52,26 +58,45 @@ def cache_folder() -> Path:
     return Path(home) / "tinyvlm" / "kernels"
 
 
+@dataclass(frozen=True)
+class Compiler:
+    """A C++ compiler of this machine."""
+
+    path: str
+    version: str  # the first line of what it says of itself
+
+    @property
+    def is_gnu(self) -> bool:
+        """On macOS, g++ is a name of clang++."""
+        return "clang" not in self.version
+
+    @property
+    def checks(self) -> bool:
+        """Whether check mode and profiles work with it, here."""
+        return self.is_gnu and (platform.system(), platform.machine()) == ("Linux", "x86_64")
+
+
 @functools.cache
-def find_compiler() -> str:
-    """The path of g++. Raises InputError, with how to get it, when there is none."""
-    path = shutil.which("g++")
-    if path is None:
-        raise InputError(
-            "the CUDA emulator compiles kernels with g++, which is not installed here; on Debian "
-            "or Ubuntu: sudo apt install g++"
-        )
-    return path
+def find_compiler() -> Compiler:
+    """g++, or else clang++. Raises InputError, with how to get one, when there is none."""
+    for name in ("g++", "clang++"):
+        path = shutil.which(name)
+        if path:
+            said = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+            return Compiler(path, said.partition("\n")[0])
+    raise InputError(
+        "the CUDA emulator compiles kernels with g++, which is not installed here; on Debian "
+        "or Ubuntu: sudo apt install g++"
+    )
 
 
 @functools.cache
 def machine() -> str:
     """What a library has to fit: the compiler's version and the processor's features."""
-    version = subprocess.run([find_compiler(), "--version"], capture_output=True, text=True).stdout
     processor = Path("/proc/cpuinfo")
     text = processor.read_text() if processor.is_file() else ""
     features = re.findall(r"^(?:flags|Features|model name)\s*:.*$", text, re.MULTILINE)
-    return "\n".join([version, *sorted(set(features))])
+    return "\n".join([find_compiler().version, *sorted(set(features))])
 
 
 @functools.cache
@@ -84,8 +109,8 @@ def content_key(*parts: str) -> str:
 
 
 def run_compiler(command: list[str], text: str, source: Source | None) -> None:
-    """Compile text, given on standard input. Raises CompileError with g++'s first complaint."""
-    full = [find_compiler(), *command]
+    """Compile text, given on standard input. Raises CompileError with the first complaint."""
+    full = [find_compiler().path, *command]
     english = {**os.environ, "LC_ALL": "C"}  # and plain quotes
     done = subprocess.run(full, input=text, capture_output=True, text=True, env=english)
     if done.returncode:
@@ -95,7 +120,7 @@ def run_compiler(command: list[str], text: str, source: Source | None) -> None:
 def compile_error(output: str, source: Source | None) -> CompileError:
     errors = [line for line in output.splitlines() if re.search(r"\berror: ", line)]
     ours = [line for line in errors if source and line.split(":")[0] in source.files]
-    first = (ours or errors or output.splitlines() or ["g++ failed and said nothing"])[0]
+    first = (ours or errors or output.splitlines() or ["the compiler failed and said nothing"])[0]
     return CompileError(first, output)
 
 
@@ -129,6 +154,12 @@ def runtime_object() -> Path:
 
 def kernel_library(source: Source, options: tuple[str, ...], check: bool) -> Path:
     """The shared library of a kernel file; of options, -D and -I mean something here."""
+    compiler = find_compiler()
+    if check and not compiler.checks:
+        raise InputError(
+            f"check mode and profiles need g++ on Linux x86-64; with {compiler.version} on "
+            f"{platform.system()} {platform.machine()} there is fast mode, check=False"
+        )
     definitions = [option[2:].partition("=") for option in options if option.startswith("-D")]
     includes = [option for option in options if option.startswith("-I")]
     text = '#include "cuda.h"\n'
@@ -139,6 +170,8 @@ def kernel_library(source: Source, options: tuple[str, ...], check: bool) -> Pat
     flags = [
         *COMMON,
         *KERNEL_FLAGS,
+        NATIVE,
+        *(GNU_FLAGS if compiler.is_gnu else []),
         *(CHECK_FLAGS if check else ["-O2"]),
         f"-I{RUNTIME}",
         *includes,

@@ -34,8 +34,8 @@ class KernelMistake(InputError):
     """A kernel, or the way it was launched, is wrong.
 
     kind is one of: race, barrier, deadlock, warp collective, out of bounds, misaligned,
-    uninitialised, async copy, shared memory, argument, launch, timeout, crash. place is None where no single
-    line is to blame; other is the second access of a race, or the second barrier.
+    uninitialised, async copy, shared memory, argument, launch, timeout, crash. place is None where
+    no single line is to blame; other is the second access of a race, or the second barrier.
     """
 
     def __init__(

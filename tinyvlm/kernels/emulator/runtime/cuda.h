@@ -1,8 +1,10 @@
 // CUDA C for g++: keywords, built-in variables, vector types and arithmetic, ahead of a .cu file.
 #pragma once
+// All standard headers come first: some of them use names that are macros below.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <string>
 #include <type_traits>
 #include <utility>
 

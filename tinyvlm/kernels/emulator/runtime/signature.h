@@ -1,6 +1,5 @@
 // A kernel's parameters as text, taken from its C++ type, so that Python can check what it is given.
 #pragma once
-#include <string>
 
 // "f4" a float, "i4 x4" written "i4x4" an int4, "b2" a bfloat16, "v0" void, "s24" a struct.
 namespace emulated {
