@@ -14,9 +14,9 @@ from tinyvlm.datasets.folder import (
     CaptionFolder,
     ClassFolder,
     class_words,
-    load_pictures,
     open_folder,
 )
+from tinyvlm.datasets.picture_set import load_pictures
 from tinyvlm.datasets.sample import Sample
 from tinyvlm.errors import InputError
 
