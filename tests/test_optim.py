@@ -13,12 +13,12 @@ from tinyvlm.blocks.vit import ViTConfig
 from tinyvlm.models.clip import CLIP, CLIPConfig
 from tinyvlm.nn.layers import Embedding, Linear
 from tinyvlm.nn.module import Module, Parameter
-from tinyvlm.optim import SGD, AdamW, ParameterGroup
+from tinyvlm.optim import SGD, AdamW, Muon, ParameterGroup, orthogonalize
 
 STORED_PATH = Path(__file__).parent / "oracle" / "torch_optimizer_values.npz"
 with np.load(STORED_PATH, allow_pickle=False) as file:
     STORED = {name: file[name] for name in file.files}
-CASES = sorted({name.partition(":")[0] for name in STORED} - {"clip"})
+CASES = sorted({name.partition(":")[0] for name in STORED} - {"clip", "muon"})
 
 FLOAT64 = 1e-13  # share of the largest value; measured 5e-16
 FLOAT32 = 2e-6  # after 12 steps; measured 4e-7
@@ -59,6 +59,54 @@ def test_every_step_is_pytorchs(name, dtype, tolerance):
         for i, parameter in enumerate(start):
             assert parameter.dtype == dtype
             assert_close(parameter.data, STORED[f"{name}:y{i}"][step], tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
+def test_every_step_of_muon_is_pytorchs(dtype, tolerance):
+    """Catches a tall matrix that is not transposed, Nesterov's look ahead left out, a scale that
+    forgets the longer side. float32 is looser: five polynomials of the fifth degree."""
+    start = {f"blocks.{i}.w": Parameter(STORED[f"muon:p{i}"].astype(dtype)) for i in range(3)}
+    optimizer = Muon([ParameterGroup(start, 0.1)], lr=0.02)
+    for step in range(len(STORED["muon:g0"])):
+        for i, parameter in enumerate(start.values()):
+            parameter.grad = STORED[f"muon:g{i}"][step].astype(dtype)
+        optimizer.step()
+        for i, parameter in enumerate(start.values()):
+            assert parameter.dtype == dtype
+            assert_close(parameter.data, STORED[f"muon:y{i}"][step], tolerance)
+
+
+@pytest.mark.parametrize("shape", [(3, 40), (40, 3), (7, 7), (1, 5), (96, 256)])
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_orthogonalize_keeps_directions_and_makes_them_equally_long(shape, scale):
+    u = np.random.default_rng(0).normal(size=shape) * scale
+    left, _, right = np.linalg.svd(u, full_matrices=False)
+    found = left.T @ orthogonalize(u) @ right.T  # diagonal, if the directions are kept
+    lengths = np.diag(found)
+    np.testing.assert_allclose(found - np.diag(lengths), 0, atol=1e-6)
+    if scale > 1e-6:
+        assert 0.6 < lengths.min() <= lengths.max() < 1.3
+
+
+def test_orthogonalize_nothing():
+    assert not orthogonalize(np.zeros((3, 4), np.float32)).any()
+
+
+def test_muon_moves_only_matrices_of_blocks():
+    """The rest is AdamW's, bit for bit; catches an embedding or a gain that is orthogonalised."""
+    names = ["a.blocks.0.w", "embedding.w", "a.blocks.0.gain", "blocksize.w"]
+    values = [np.full(shape, 0.5) for shape in ((2, 3), (2, 3), (3,), (2, 2))]
+    rng = np.random.default_rng(1)
+    gradients = [rng.normal(size=value.shape) for value in values]
+    after = []
+    for kind in (Muon, AdamW):
+        groups = groups_of(dict(zip(names, values, strict=True)), 0.1)
+        for parameter, gradient in zip(groups[0].parameters.values(), gradients, strict=True):
+            parameter.grad = gradient.copy()
+        kind(groups, 0.01).step()
+        after.append([parameter.data for parameter in groups[0].parameters.values()])
+    same = [np.array_equal(a, b) for a, b in zip(*after, strict=True)]
+    assert same == [False, True, True, True]
 
 
 def test_adamw_is_its_formula():
@@ -190,7 +238,9 @@ def train_once(model, make):
     return optimizer
 
 
-@pytest.mark.parametrize("make", [lambda g: AdamW(g, 0.1), lambda g: SGD(g, 0.1, 0.9)])
+@pytest.mark.parametrize(
+    "make", [lambda g: AdamW(g, 0.1), lambda g: SGD(g, 0.1, 0.9), lambda g: Muon(g, 0.1)]
+)
 def test_a_frozen_parameter_keeps_its_bytes(make):
     """Catches weight decay, or a gradient from before the freezing, that moves what is frozen."""
     model = Small()
@@ -205,7 +255,9 @@ def test_a_frozen_parameter_keeps_its_bytes(make):
         assert moved == (not name.startswith("first")), name
 
 
-@pytest.mark.parametrize("make", [lambda g: AdamW(g, 0.1), lambda g: SGD(g, 0.1, 0.9)])
+@pytest.mark.parametrize(
+    "make", [lambda g: AdamW(g, 0.1), lambda g: SGD(g, 0.1, 0.9), lambda g: Muon(g, 0.1)]
+)
 def test_a_parameter_without_a_gradient_does_not_move(make):
     """Catches a decay, or an old momentum, for a layer that the loss did not use."""
     model = Small()
@@ -240,7 +292,9 @@ def test_zero_grad():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("make", [lambda g: AdamW(g, 0.1), lambda g: SGD(g, 0.1, 0.9)])
+@pytest.mark.parametrize(
+    "make", [lambda g: AdamW(g, 0.1), lambda g: SGD(g, 0.1, 0.9), lambda g: Muon(g, 0.1)]
+)
 def test_state_that_is_saved_and_loaded_goes_on_the_same(make):
     """Catches moments or a step count that are lost, and state that shares memory with a file."""
     models = [Small(), Small()]

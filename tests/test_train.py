@@ -364,6 +364,7 @@ CHANGES = {
     "steps": 13,
     "batch_size": 9,
     "accumulate": 2,
+    "optimizer": "muon",
     "lr": 0.031,
     "warmup": 4,
     "weight_decay": 0.02,

@@ -157,6 +157,48 @@ class AdamW(Optimizer):
         p -= scratch
 
 
+class Muon(AdamW):
+    """Momentum with all its directions made equally long, for the matrices of transformer blocks.
+
+    Jordan et al. 2024, kellerjordan.github.io/posts/muon; the factor .2 sqrt(...) of Liu et al.
+    2025, arXiv 2502.16982, makes an update as large as AdamW's, so that one rate serves both:
+
+        m = b m + (1-b) g      u = b m + (1-b) g = U S V^T (singular values)
+        p = p (1 - lr decay) - lr .2 sqrt(max(rows, columns)) U V^T
+
+    A gradient of a matrix has few large singular values and many small ones: AdamW's step is
+    nearly all in the large directions. A matrix is moved so if its name has "blocks"; embeddings,
+    gains, biases and what stands before and after the blocks move as AdamW moves them.
+    """
+
+    momentum = 0.95
+
+    def update(self, name: str, p: Array, g: Array, lr: float, weight_decay: float) -> None:
+        if p.ndim != 2 or "blocks" not in name.split("."):
+            return super().update(name, p, g, lr, weight_decay)
+        m = self.slot(name, "momentum", p)
+        m *= self.momentum
+        m += (1 - self.momentum) * g
+        u = orthogonalize(self.momentum * m + (1 - self.momentum) * g)
+        if weight_decay:
+            p *= 1 - lr * weight_decay
+        p -= (lr * 0.2 * max(p.shape) ** 0.5) * u
+
+
+def orthogonalize(u: Array) -> Array:
+    """u (rows, columns) = U S V^T -> about U V^T, by products alone: singular values .7 to 1.2.
+
+    Five steps of the Newton-Schulz iteration s -> 3.4445 s - 4.7750 s^3 + 2.0315 s^5, which takes
+    every s in 0..1 near 1; the coefficients are those of Jordan et al., chosen to be steep at 0.
+    """
+    wide = u if u.shape[0] <= u.shape[1] else u.T  # u u^T is then the smaller product
+    x = wide / max(float(np.sqrt(np.vdot(wide, wide))), 1e-7)
+    for _ in range(5):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * (a @ a)) @ x
+    return x if wide is u else x.T
+
+
 def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> float:
     """Scale all gradients together so that their joint length is at most max_norm.
 

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import threadpoolctl
@@ -41,6 +41,7 @@ class Recipe:
     steps: int
     batch_size: int = 64  # examples a micro-batch
     accumulate: int = 1  # micro-batches whose gradients are averaged into one step
+    optimizer: Literal["adamw", "muon"] = "adamw"
     lr: float = 2e-3  # peak learning rate
     warmup: int = 50  # steps
     weight_decay: float = 0.01
@@ -193,7 +194,7 @@ def fit(
     Raises DivergedError when the loss or a gradient is not finite.
     """
     groups = optim.decay_groups(model, recipe.weight_decay, recipe.lr_scale)
-    optimizer = optim.AdamW(groups, recipe.lr)
+    optimizer = {"adamw": optim.AdamW, "muon": optim.Muon}[recipe.optimizer](groups, recipe.lr)
     history = History()
     if run is not None and resume:
         history = run.restore(model, optimizer, recipe, threads)
