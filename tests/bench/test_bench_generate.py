@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 import safetensors.numpy
+import threadpoolctl
 
 from tinyvlm import checkpoint, generate
 from tinyvlm.bench.generate import CONFIG, NEVER, TOKENS, Generate, summary
@@ -53,6 +54,15 @@ def test_our_step_is_the_text_that_generate_writes():
     step = case.ours(case.arrays(), threads=1)
     plain = text_of(case, use_cache=False)
     assert step() == step() == pytest.approx(summary(plain.ids, plain.scores), rel=1e-5)
+
+
+@blas_threads(1)
+@pytest.mark.parametrize(("B", "expected"), [(1, 1), (2, 2)])
+def test_blas_shares_the_products_of_several_rows(B, expected):
+    case = Generate(B)
+    case.ours(case.arrays(), threads=2)
+    found = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+    assert not found or expected in found
 
 
 def test_one_token_or_score_makes_another_number():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+import threadpoolctl
 
 from tinyvlm import checkpoint
 from tinyvlm.bench.case import Arrays, Case, Step
@@ -53,6 +54,8 @@ class Generate(Case):
         return arrays
 
     def ours(self, arrays: Arrays, threads: int) -> Step:
+        """Here BLAS's threads share each product, of several rows: for one they are too small."""
+        threadpoolctl.threadpool_limits(min(threads, self.B), user_api="blas")
         model = Gemma(CONFIG, np.random.default_rng(0))
         model.load_state_dict(checkpoint.select(arrays, "model"))
         prefix = Tensor(arrays["prefix"])
