@@ -29,7 +29,7 @@ def test_the_loss_of_each_text(data):
     """The mean over all texts is what is trained, and rows are independent."""
     model, batch = guide.build(0), data.batch(3, 0.5, rng())
     found = guide.losses(model, batch, np.arange(3)).data
-    assert found.shape == (3, QUESTIONS + 1)
+    assert found.shape == (3, QUESTIONS + 2)
     np.testing.assert_allclose(
         guide.losses(model, batch, np.array([2])).data, found[2:], rtol=1e-4, atol=1e-4
     )

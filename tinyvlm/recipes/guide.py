@@ -2,7 +2,8 @@
 
 First a CLIP learns the tower (guide_tower.py). Then the tower, a linear projector and a Gemma learn
 questions, captions and boxes, several texts a picture, the loss on the answers; the tower knows
-something already and learns at a third of the rate. How well it does is measured in guide_exam.py.
+something already and learns at a third of the rate. How well it does is measured in guide_exam.py;
+what else was tried stands in data/results/notes.md.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tinyvlm.recipes.guide_data import Batch, TrainingSet
 from tinyvlm.tensor import Tensor
 from tinyvlm.train import History, Recipe, Run, fit
 
-STEPS = 4000
+STEPS = 2500
 TOWER_LR = 0.3  # of the second stage's rate
 
 
@@ -61,6 +62,7 @@ def train(
     recipe = Recipe(
         steps=steps,
         batch_size=batch_size,
+        optimizer="muon",
         warmup=100,
         lr_scale={"vision.": TOWER_LR},
         seed=data.seed,

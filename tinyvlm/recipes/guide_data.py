@@ -17,11 +17,11 @@ from tinyvlm.text.prompts import encode_examples
 
 PICTURES = 20_000
 TOWER_LENGTH = 16  # T, tokens a sentence of the first stage
-QUESTIONS = 5  # a picture and step, and one caption or detection
+QUESTIONS = 5  # a picture and step, besides a detection and a caption or another detection
 
 # From which progress on, how many pictures have one, two and three objects.
 TOWER_SHARES = ((0.0, (0.8, 0.1, 0.1)), (0.4, (0.5, 0.25, 0.25)))
-SHARES = ((0.0, (0.85, 0.15, 0.0)), (0.2, (0.4, 0.45, 0.15)), (0.45, (0.2, 0.3, 0.5)))
+SHARES = ((0.0, (0.6, 0.4, 0.0)), (0.08, (0.2, 0.4, 0.4)))
 Shares = tuple[tuple[float, tuple[float, ...]], ...]
 
 
@@ -80,14 +80,15 @@ class TrainingSet:
         return TowerBatch(self.pictures[chosen], ids, museum.truth(sentences, scenes))
 
     def batch(self, size: int, progress: float, rng: np.random.Generator) -> Batch:
-        """`size` pictures; QUESTIONS questions and one caption or detection about each."""
+        """`size` pictures; QUESTIONS questions and two long texts about each."""
         chosen = self.choose(size, at(progress, SHARES), rng)
         scenes = [self.scenes[i] for i in chosen]
         short = [text for s in scenes for text in guide_texts.questions(s, QUESTIONS, rng)]
-        long = [
-            guide_texts.caption(scene) if rng.random() < 0.5 else guide_texts.detection(scene, rng)
-            for scene in scenes
-        ]
+        long = []
+        for scene in scenes:
+            other = rng.random() < 0.5
+            long.append(guide_texts.detection(scene, rng))
+            long.append(guide_texts.detection(scene, rng) if other else guide_texts.caption(scene))
         return Batch(self.pictures[chosen], self.rows(short), self.rows(long))
 
     def rows(self, texts: Iterable[guide_texts.Text]) -> Rows:

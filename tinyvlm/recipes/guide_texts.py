@@ -24,7 +24,7 @@ from tinyvlm.text.locations import encode_detections, from_xywh, location_words
 BINS = museum.SEVERAL_OBJECTS.size + 1  # one for each border between pixels; PaliGemma has 1024
 ABSENT = 0.2  # the share of things to detect that are not there
 # How often a form of question is drawn, where not once: what is learned last is asked most.
-OFTEN = {"how many": 0.5, "relation 4-way": 2.0, "relation object": 2.0, "relation yes/no": 2.0}
+OFTEN = {"how many": 0.5, "relation 4-way": 1.5, "relation object": 1.5, "relation yes/no": 1.5}
 
 
 _OTHER_WORDS = """
