@@ -187,3 +187,17 @@ def test_a_cache_that_can_not_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv(compiler.CACHE_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(InputError, match="set TINYVLM_KERNEL_CACHE to a folder"):
         EmulatedModule(SCALE, ("-DBY=6",))
+
+
+def test_fibers_of_other_processors(monkeypatch):
+    """Elsewhere than on x86-64 a fiber is a ucontext; the same code runs here on request."""
+    monkeypatch.setattr(compiler, "COMMON", [*compiler.COMMON, "-DEMULATOR_UCONTEXT"])
+    code = """extern "C" __global__ void turn(const float *x, float *y) {
+        __shared__ float s[64];
+        s[threadIdx.x] = x[threadIdx.x];
+        __syncthreads();
+        y[threadIdx.x] = s[63 - threadIdx.x] + __shfl_xor_sync(0xffffffffu, 1.0f, 1);
+    }"""
+    x, y = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
+    EmulatedModule(code, thread_order=1).get_function("turn")((1,), (64,), (x, y))
+    np.testing.assert_array_equal(y, x[::-1] + 1)
