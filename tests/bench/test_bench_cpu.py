@@ -100,6 +100,16 @@ def test_a_run_is_noisy_when_pytorch_gains_too_little_from_its_second_thread():
     assert "noisy" not in table.table([quiet])
 
 
+@pytest.mark.parametrize(("waiting", "noisy"), [(1.1, False), (1.3, True)])
+def test_a_run_of_small_steps_is_noisy_when_they_wait_for_the_processor(waiting, noisy):
+    """There PyTorch need not gain from a second thread, and here it does not."""
+    runners = four_runners(torch_alone=(2.0, 2.0, 2.0))
+    for runner in runners:
+        runner.step = lambda: Sample(waiting, 1.0)
+    row = cpu.measure("case", runners, 3, Bar(), gains_from_threads=False)
+    assert row.noisy is noisy
+
+
 def test_unequal_results_are_refused_before_anything_is_timed():
     runners = four_runners()
     runners[2].results = [6.0, 5.0, 4.001]

@@ -35,6 +35,8 @@ NEVER = -1  # an end of text that no token is: every row writes all of them
 class Generate(Case):
     """B rows at once."""
 
+    gains_from_threads = False  # a token is too little work to share
+
     def __init__(self, B: int) -> None:
         self.B = B
         self.name = f"generate-{B}"

@@ -24,7 +24,7 @@ def table(rows: Sequence[Row]) -> str:
     lines = [HEADER] + [line(row) for row in measured]
     lines += [f"{row.name}: {row.problem}" for row in measured if row.problem]
     lines += [
-        f"{row.name}: noisy, no evidence; PyTorch gained too little from its second thread"
+        f"{row.name}: noisy, no evidence; other work shared the processors"
         for row in measured
         if row.noisy
     ]
