@@ -216,6 +216,8 @@ def print_profile(tried: Trial, seconds: float) -> None:
 
     print(profile.table(tried.profile(seconds)))
     print(f"\n{LEGEND}")
+    if "wmma::" in tried.path.read_text(encoding="utf-8"):
+        print("wmma's own loads and stores are counted as they are laid out here, not on a GPU.")
 
 
 def wrapped(text: str) -> str:

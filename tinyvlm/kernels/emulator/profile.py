@@ -4,7 +4,8 @@ Global memory hands out sectors of 32 bytes: 32 lanes that read 32 neighbouring 
 them, 32 lanes that read a column need 32. Shared memory has 32 banks, each with one word at a time:
 lanes that want different words of one bank take turns, and n turns where one would do is an n-way
 conflict. The loads and stores are those of the source as g++ reads it; nvcc may merge a few, and
-what a warp keeps in registers or in its stack is not counted.
+what a warp keeps in registers or in its stack is not counted. How wmma moves a fragment is a GPU's
+own affair; here it is counted as mma.h does it.
 """
 
 from __future__ import annotations
