@@ -303,6 +303,12 @@ LAYER_CASES = [
         lambda torch, x: torch_rope(torch, x, POSITIONS, theta=100.0),
     ),
     Case(
+        "rotate",
+        [(2, 3, 2, 6)],
+        lambda F, x: F.rotate(x, F.rope_ops.Rotation.at(POSITIONS, 6, 50.0, x.dtype)),
+        lambda torch, x: torch_rope(torch, x, POSITIONS, theta=50.0),
+    ),
+    Case(
         "attention",
         [(2, 4, 3, 5)] * 3,
         lambda F, q, k, v: F.attention(q, k, v),
