@@ -62,7 +62,6 @@ def test_a_file_that_names_no_architecture():
         (Use("matmul_shared_tile", 32, 2052, 0), "2052 bytes of shared memory, 2048 in"),
         (Use("matmul_shared_tile", 32, 2048, 4), "4 bytes of registers are spilled to memory"),
         (Use("matmul_new", 1, 2048, 0), "matmul_new is not in resources.json; --write"),
-        (Use("matmul_shared_tile", 32, 1024, 0), "its first comment says 2048 bytes of shared"),
     ],
 )
 def test_what_is_worse_is_named(use, complaint):
@@ -81,8 +80,17 @@ def test_what_a_comment_says_of_shared_memory():
     assert resources.said_of_shared("// Shared memory: 1 KB + 32 K bytes.", "") == 1024 + 32 * 64
     wide = resources.said_of_shared("// Shared memory: 1 KB + 32 K bytes.", "HEAD_WIDTH=128")
     assert wide == 1024 + 32 * 128
-    assert resources.said_of_shared("// Shared memory: 2 KB.", "TRANSPOSED_A=1") is None
     assert resources.said_of_shared("// Nothing.", "") is None
+
+
+def test_a_comment_that_says_something_else_is_named():
+    """The comment is about one of a matrix product's layouts."""
+    turned = Job(JOB.file, 90, "TRANSPOSED_A=1")
+    assert resources.false_comments({JOB: GOOD, turned: [Use("x", 9, 1024, 0)]}) == []
+    for shared in (1024, 4096):
+        (found,) = resources.false_comments({JOB: [Use("x", 32, shared, 0)]})
+        wanted = f"{JOB.file}: its comment says 2048 bytes of shared memory, not {shared}"
+        assert found == wanted
 
 
 def test_the_table_is_written_as_it_is_read():
