@@ -232,6 +232,20 @@ class TestWithCompiler:
         assert str(caught.value).startswith("add.cu: its first comment ")
         assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("before", "after", "message"),
+        [
+            ("float a, int N", "float a, Own N", "no array can be made for a parameter of its own"),
+            ("(const float *x, float *y, float a, int N)", "(ALL)", "come out of a macro"),
+        ],
+    )
+    def test_parameters_that_nothing_can_be_made_for(self, tmp_path, before, after, message):
+        ours = "struct Own { int n[3]; operator int() const { return n[0]; } };"
+        ours += "\n#define ALL const float *x, float *y, float a, int N"
+        code = ADD.replace(before, after).replace("#define HALF", f"{ours}\n#define HALF")
+        with pytest.raises(InputError, match=message):
+            self.made(tmp_path, code)
+
     def test_an_explanation_shows_both_lines_of_a_race(self, tmp_path):
         code = ADD.replace("if (i < N) y[i] +=", "y[0] +=").replace(
             "// Expect: y = a * x + y", "//"

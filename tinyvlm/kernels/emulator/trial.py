@@ -122,6 +122,8 @@ def prepare(
     for line in read_header.launches:
         kernel = module.get_function(line.kernel)
         names = module.source.parameters[line.kernel]
+        if len(names) != len(kernel.parameters):
+            raise InputError(f"{path.name}: the parameters of {line.kernel} come out of a macro")
         args = [
             argument(trial, problem.aliases.get(name, name), parameter)
             for name, parameter in zip(names, kernel.parameters, strict=True)
