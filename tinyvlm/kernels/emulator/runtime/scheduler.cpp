@@ -231,16 +231,24 @@ static void number_threads() {
     }
 }
 
-static void allocate_once() {
-    if (stacks) return;
-    size_t bytes = MAX_THREADS * STACK_BYTES + SHARED_BYTES;
+static const size_t MAPPED_BYTES = MAX_THREADS * STACK_BYTES + SHARED_BYTES;
+
+// A page before each stack that nobody may touch. Such a page is a mapping of its own, and a process
+// may have 65,530 of them: so only the threads of this launch get one, and all is given back after
+// it. (A process that loads a hundred kernels has a hundred copies of this runtime.)
+static void map_stacks() {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    void *memory = mmap(nullptr, MAPPED_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED) return;
     stacks = static_cast<char *>(memory);
     shared_memory = stacks + MAX_THREADS * STACK_BYTES;
-    for (int i = 0; i < MAX_THREADS; i++)
+    for (int i = 0; i < thread_count; i++)
         mprotect(stacks + i * STACK_BYTES, sysconf(_SC_PAGESIZE), PROT_NONE);
+}
+
+static void unmap_stacks() {
+    munmap(stacks, MAPPED_BYTES);
+    stacks = shared_memory = nullptr;
 }
 
 static void forget_accesses();  // memory.cpp
@@ -274,7 +282,7 @@ extern "C" void emulator_launch(const Launch *asked, Report *answer) {
     emulated_grid_size = {asked->grid[0], asked->grid[1], asked->grid[2]};
     emulated_block_size = {asked->block[0], asked->block[1], asked->block[2]};
     thread_count = asked->block[0] * asked->block[1] * asked->block[2];
-    allocate_once();
+    map_stacks();
     if (!stacks) {
         note("memory", threads[0], __ehdr_start, "no memory for the stacks of 1,024 threads");
         return;
@@ -289,4 +297,5 @@ extern "C" void emulator_launch(const Launch *asked, Report *answer) {
     run_grid();
     stop_watchdog();
     current = nullptr;
+    unmap_stacks();
 }
