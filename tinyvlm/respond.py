@@ -103,7 +103,9 @@ def different_answers(
     ids = np.array([encode_prompt(tokenizer, prompt)] * count)  # (count, T)
     z = model.encode_image(Tensor(images.to_model(picture[None])))  # (1, N, D)
     x, present = model.embed(z, ids)
-    logits = Reader(model.language, x, present, model.config.causal).read_prefix()  # (count, V), equal rows
+    logits = Reader(
+        model.language, x, present, model.config.causal
+    ).read_prefix()  # (count, V), equal rows
     said = generate(
         model.language,
         x,

@@ -15,7 +15,9 @@ EXAMPLES = """\
 
 
 def add(commands: Any) -> None:
-    parser = add_command(commands, "bench", "time training steps and decoding against PyTorch", EXAMPLES)
+    parser = add_command(
+        commands, "bench", "time training steps and decoding against PyTorch", EXAMPLES
+    )
     parser.add_argument("subject", choices=["cpu", "import"], help="what to measure")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="only these (default: all)")
