@@ -177,7 +177,7 @@ def test_backward(rung, mask, any_mode):
 
 @pytest.mark.parametrize(("K", "rungs"), [(1, "03"), (72, "02 03 05"), (256, "01 02 03 04 05")])
 def test_widths_of_a_head(K, rungs):
-    """Each width is compiled for itself: the narrowest, one of several columns a thread, the widest."""
+    """Each width is compiled for itself: narrow, several columns a thread, wide."""
     case = Case.random(MASKS["prefix-LM, right padding"], H=1, K=K)
     y, lse = case.forward("03", EmulatedModule)
     for rung in rungs.split():
